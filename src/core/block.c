@@ -1,0 +1,311 @@
+#include "core/block.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+unsigned ip_bits(const struct ip_addr *addr)
+{
+    return addr->v6 ? 128 : 32;
+}
+
+static struct ip_addr ip_from_v4(uint32_t v4)
+{
+    return (struct ip_addr){ .hi = (uint64_t)v4 << 32 };
+}
+
+static uint64_t read_be64(const uint8_t *bytes)
+{
+    uint64_t v = 0;
+    for (int i = 0; i < 8; i++)
+        v = v << 8 | bytes[i];
+    return v;
+}
+
+static void write_be64(uint64_t v, uint8_t *bytes)
+{
+    for (int i = 7; i >= 0; i--, v >>= 8)
+        bytes[i] = (uint8_t)v;
+}
+
+/* The usual client is IPv4, and this is on the way of every request: inet_pton for it costs a copy and more. */
+static bool parse_v4(struct str text, uint32_t *v4)
+{
+    uint32_t v = 0;
+    size_t i = 0;
+    for (int part = 0; part < 4; part++) {
+        if (part > 0 && (i == text.n || text.p[i++] != '.'))
+            return false;
+        size_t start = i;
+        uint32_t octet = 0;
+        while (i < text.n && ascii_is_digit(text.p[i]) && i - start < 3)
+            octet = octet * 10 + (uint32_t)(text.p[i++] - '0');
+        if (i == start || octet > 255 || (text.p[start] == '0' && i - start > 1))
+            return false;
+        v = v << 8 | octet;
+    }
+    *v4 = v;
+    return i == text.n;
+}
+
+bool ip_parse(struct str text, struct ip_addr *addr)
+{
+    uint32_t v4;
+    if (parse_v4(text, &v4)) {
+        *addr = ip_from_v4(v4);
+        return true;
+    }
+
+    char copy[IP_TEXT_SIZE];
+    struct in6_addr v6;
+    if (text.n >= sizeof copy || str_find(text, ':') == text.n || str_find(text, '\0') != text.n)
+        return false;
+    memcpy(copy, text.p, text.n);
+    copy[text.n] = '\0';
+    if (inet_pton(AF_INET6, copy, &v6) != 1)
+        return false;
+    *addr = (struct ip_addr){ read_be64(v6.s6_addr), read_be64(v6.s6_addr + 8), true };
+    if (addr->hi == 0 && addr->lo >> 32 == 0xffff)
+        *addr = ip_from_v4((uint32_t)addr->lo);
+    return true;
+}
+
+void ip_format(const struct ip_addr *addr, char text[IP_TEXT_SIZE])
+{
+    uint8_t bytes[16];
+    write_be64(addr->hi, bytes);
+    write_be64(addr->lo, bytes + 8);
+    if (!addr->v6) {
+        (void)inet_ntop(AF_INET, bytes, text, IP_TEXT_SIZE);
+        return;
+    }
+    (void)inet_ntop(AF_INET6, bytes, text, IP_TEXT_SIZE);
+    /* glibc writes ::192.0.2.1 for addresses of ::/96; RFC 5952 keeps that for well-known prefixes, and ::/96 is none. */
+    if (addr->hi == 0 && strchr(text, '.') != NULL)
+        (void)snprintf(text, IP_TEXT_SIZE, "::%" PRIx64 ":%" PRIx64, addr->lo >> 16 & 0xffff, addr->lo & 0xffff);
+}
+
+struct ip_addr ip_mask(const struct ip_addr *addr, unsigned len)
+{
+    struct ip_addr masked = *addr;
+    if (len < 64) {
+        masked.hi &= len == 0 ? 0 : ~UINT64_C(0) << (64 - len);
+        masked.lo = 0;
+    } else if (len < 128) {
+        masked.lo &= len == 64 ? 0 : ~UINT64_C(0) << (128 - len);
+    }
+    return masked;
+}
+
+/* The last address of the prefix that begins at addr. */
+static struct ip_addr last_of(const struct ip_addr *addr, unsigned len)
+{
+    struct ip_addr none = { UINT64_MAX, UINT64_MAX, true };
+    struct ip_addr mask = ip_mask(&none, len);
+    struct ip_addr last = *addr;
+    last.hi |= ~mask.hi;
+    last.lo |= ~mask.lo;
+    if (!addr->v6) {
+        last.hi &= UINT64_C(0xffffffff) << 32;
+        last.lo = 0;
+    }
+    return last;
+}
+
+/* The address after addr; wraps to 0 after the last one. */
+static struct ip_addr after(const struct ip_addr *addr)
+{
+    struct ip_addr next = *addr;
+    if (!addr->v6)
+        next.hi += UINT64_C(1) << 32;
+    else if (++next.lo == 0)
+        next.hi++;
+    return next;
+}
+
+int ip_compare(const struct ip_addr *a, const struct ip_addr *b)
+{
+    if (a->v6 != b->v6)
+        return a->v6 ? 1 : -1;
+    if (a->hi != b->hi)
+        return a->hi < b->hi ? -1 : 1;
+    if (a->lo != b->lo)
+        return a->lo < b->lo ? -1 : 1;
+    return 0;
+}
+
+bool block_is_meant(struct str text)
+{
+    for (size_t i = 0; i < text.n; i++)
+        if (text.p[i] == ':')
+            return true;
+    for (size_t i = 0; i < text.n; i++)
+        if (!ascii_is_digit(text.p[i]) && memchr(".-*/", text.p[i], 4) == NULL)
+            return false;
+    return text.n > 0;
+}
+
+static int parse_addr(struct str text, struct ip_addr *addr, struct error *error)
+{
+    if (ip_parse(text, addr))
+        return 0;
+    return error_set(error, -EINVAL, "\"%.*s\" is not an IP address", STR_ARGS(text));
+}
+
+/* Bits of a mask such as 255.255.255.0, whose ones are all in front. */
+static bool mask_to_len(uint32_t mask, unsigned *len)
+{
+    unsigned n = 0;
+    while (n < 32 && (mask & UINT32_C(0x80000000) >> n) != 0)
+        n++;
+    *len = n;
+    return n == 32 || mask << n == 0;
+}
+
+/* len counts the bits of what was written: a length over 96 of a mapped address becomes that of the IPv4 address. */
+static int make_prefix(struct ip_addr addr, unsigned len, struct block *block)
+{
+    block->first = ip_mask(&addr, len);
+    block->last = last_of(&block->first, len);
+    block->host_bits = ip_compare(&block->first, &addr) != 0;
+    return 0;
+}
+
+static int parse_prefix(struct str text, size_t slash, struct block *block, struct error *error)
+{
+    struct str base = str_first(text, slash), mask = str_from(text, slash + 1);
+    struct ip_addr addr;
+    int r = parse_addr(base, &addr, error);
+    if (r < 0)
+        return r;
+
+    bool written_v6 = str_find(base, ':') != base.n;
+    unsigned long len;
+    uint32_t dotted;
+    unsigned dotted_len;
+    if (!written_v6 && parse_v4(mask, &dotted)) {
+        if (!mask_to_len(dotted, &dotted_len))
+            return error_set(error, -EINVAL, "the mask \"%.*s\" has a gap: its ones must all be in front",
+                             STR_ARGS(mask));
+        return make_prefix(addr, dotted_len, block);
+    }
+    if (!str_to_number(mask, written_v6 ? 128 : 32, &len) || (mask.n > 1 && mask.p[0] == '0'))
+        return error_set(error, -EINVAL, "\"%.*s\" after the / is no length from 0 to %s", STR_ARGS(mask),
+                         written_v6 ? "128" : "32, and no mask such as 255.255.255.0");
+    if (!written_v6 || addr.v6)
+        return make_prefix(addr, (unsigned)len, block);
+    if (len >= 96)
+        return make_prefix(addr, (unsigned)len - 96, block);
+
+    /* Shorter than the mapped range: the IPv6 block that was written, of which no address is IPv4. */
+    struct ip_addr mapped = { 0, UINT64_C(0xffff00000000) | addr.hi >> 32, true };
+    return make_prefix(mapped, (unsigned)len, block);
+}
+
+static int parse_range(struct str text, size_t dash, struct block *block, struct error *error)
+{
+    struct str from = str_first(text, dash), to = str_from(text, dash + 1);
+    int r = parse_addr(from, &block->first, error);
+    if (r < 0)
+        return r;
+    unsigned long octet;
+    if (!block->first.v6 && str_find(from, ':') == from.n && str_to_number(to, 255, &octet)) {
+        if (to.n > 1 && to.p[0] == '0')
+            return error_set(error, -EINVAL, "\"%.*s\" after the - begins with 0", STR_ARGS(to));
+        block->last = ip_from_v4((uint32_t)(block->first.hi >> 32 & 0xffffff00) | (uint32_t)octet);
+    } else {
+        r = parse_addr(to, &block->last, error);
+        if (r < 0)
+            return r;
+    }
+    if (block->first.v6 != block->last.v6)
+        return error_set(error, -EINVAL, "\"%.*s\" goes from one address family to the other", STR_ARGS(text));
+    if (ip_compare(&block->first, &block->last) > 0)
+        return error_set(error, -EINVAL, "\"%.*s\" ends before it begins", STR_ARGS(text));
+    return 0;
+}
+
+int block_parse(struct str text, struct block *block, struct error *error)
+{
+    *block = (struct block){ 0 };
+    size_t at;
+    if (text.n == 0)
+        return error_set(error, -EINVAL, "an empty block");
+    if (!block_is_meant(text))
+        return error_set(error, -EINVAL, "\"%.*s\" is no block: write an address, a prefix such as 192.0.2.0/24 or "
+                                         "2001:db8::/32, or a range such as 192.0.2.1-50", STR_ARGS(text));
+    if ((at = str_find(text, '-')) != text.n)
+        return parse_range(text, at, block, error);
+    if ((at = str_find(text, '/')) != text.n)
+        return parse_prefix(text, at, block, error);
+    if ((at = str_find(text, '*')) != text.n) {
+        char zero[IP_TEXT_SIZE];
+        if (at + 1 == text.n && text.n < sizeof zero && str_ends_with(text, (struct str)STR(".*"))) {
+            memcpy(zero, text.p, text.n);
+            zero[at] = '0';
+            uint32_t v4;
+            if (parse_v4(str_make(zero, text.n), &v4))
+                return make_prefix(ip_from_v4(v4), 24, block);
+        }
+        return error_set(error, -EINVAL, "\"%.*s\": a * can stand for the last of four numbers only; write a prefix "
+                                         "such as 192.0.0.0/16", STR_ARGS(text));
+    }
+    int r = parse_addr(text, &block->first, error);
+    block->last = block->first;
+    return r;
+}
+
+struct block_rest block_prefixes(const struct block *block)
+{
+    return (struct block_rest){ .next = block->first, .last = block->last };
+}
+
+bool block_next_prefix(struct block_rest *rest, struct prefix *prefix)
+{
+    if (rest->done)
+        return false;
+    unsigned len = ip_bits(&rest->next);
+    struct ip_addr end = rest->next;
+    while (len > 0) {
+        struct ip_addr start = ip_mask(&rest->next, len - 1);
+        struct ip_addr wider = last_of(&rest->next, len - 1);
+        if (ip_compare(&start, &rest->next) != 0 || ip_compare(&wider, &rest->last) > 0)
+            break;
+        end = wider;
+        len--;
+    }
+    *prefix = (struct prefix){ rest->next, len };
+    rest->done = ip_compare(&end, &rest->last) == 0;
+    rest->next = after(&end);
+    return true;
+}
+
+void prefix_format(const struct prefix *prefix, char text[BLOCK_TEXT_SIZE])
+{
+    ip_format(&prefix->addr, text);
+    if (prefix->len < ip_bits(&prefix->addr)) {
+        size_t used = strlen(text);
+        (void)snprintf(text + used, BLOCK_TEXT_SIZE - used, "/%u", prefix->len);
+    }
+}
+
+void block_format(const struct block *block, char text[BLOCK_TEXT_SIZE])
+{
+    struct block_rest rest = block_prefixes(block);
+    struct prefix prefix;
+    (void)block_next_prefix(&rest, &prefix);
+    if (rest.done) {
+        prefix_format(&prefix, text);
+        return;
+    }
+    ip_format(&block->first, text);
+    size_t used = strlen(text);
+    text[used++] = '-';
+    ip_format(&block->last, text + used);
+}
+
+bool block_holds(const struct block *block, const struct ip_addr *addr)
+{
+    return block->first.v6 == addr->v6 && ip_compare(&block->first, addr) <= 0 && ip_compare(addr, &block->last) <= 0;
+}

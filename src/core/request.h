@@ -1,0 +1,62 @@
+/*
+ * request: the policy protocol, bytes to attributes.
+ *
+ * A request is name=value lines ended by an empty line (Postfix: SMTPD_POLICY_README, "Protocol description"). It is
+ * parsed where it lies, line by line as the bytes come; nothing is copied. Attributes that are not known are passed
+ * over, of a repeated one the first counts, and a missing one is empty.
+ */
+#ifndef GATEPOST_CORE_REQUEST_H
+#define GATEPOST_CORE_REQUEST_H
+
+#include "core/str.h"
+
+#include <stdint.h>
+
+enum attribute {
+    ATTR_REQUEST,
+    ATTR_PROTOCOL_STATE,
+    ATTR_CLIENT_ADDRESS,
+    ATTR_CLIENT_NAME,
+    ATTR_REVERSE_CLIENT_NAME,
+    ATTR_SERVER_PORT,
+    ATTR_SENDER,
+    ATTR_RECIPIENT,
+    ATTR_RECIPIENT_COUNT,
+    ATTR_INSTANCE,
+    ATTR_SASL_USERNAME,
+    ATTR_POLICY_CONTEXT,
+    ATTR_COUNT
+};
+
+/* The attributes point into the buffer that was parsed. */
+struct request {
+    struct str attr[ATTR_COUNT];
+};
+
+/* The attribute of that name; ATTR_COUNT where it is not one of ours. */
+enum attribute attribute_by_name(struct str name);
+
+/* Where parsing has got to in the request that begins at the front of the buffer. All zeros at first. */
+struct request_parser {
+    size_t line;    /* where the unfinished line begins */
+    size_t scanned; /* how many bytes have been looked at */
+    uint32_t seen;  /* a bit for each attribute */
+    struct {
+        size_t at, n;
+    } value[ATTR_COUNT];
+};
+
+enum request_progress { REQUEST_INCOMPLETE, REQUEST_COMPLETE, REQUEST_MALFORMED };
+
+/*
+ * Goes on parsing the n bytes at buffer, which begin with the first byte of the request and hold what earlier calls saw;
+ * they may have moved. A complete request is written to *request, its length to *length, and the parser is ready for the
+ * next one. Of a malformed one *fault says in a few words what is wrong: a line without =, a NUL, or more than max_bytes.
+ */
+enum request_progress request_parse(struct request_parser *parser, const char *buffer, size_t n, size_t max_bytes,
+                                    struct request *request, size_t *length, const char **fault);
+
+/* NULL for a policy request, else the fault. */
+const char *request_check_policy(const struct request *request);
+
+#endif

@@ -1,0 +1,216 @@
+#include "daemon/listener.h"
+
+#include "daemon/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { BACKLOG = 1024, RETRY_MS = 100 };
+
+struct listener {
+    union {
+        uv_stream_t stream;
+        uv_tcp_t tcp;
+        uv_pipe_t pipe;
+    } handle;
+    uv_timer_t retry; /* after a failed allocation */
+    unsigned open_handles;
+    struct endpoint endpoint;
+    struct socket_access access;
+    struct stat socket; /* of a unix socket, as we made it */
+    listener_accept *accept;
+    void *context;
+};
+
+/* libuv closes waiting connections when there are no more descriptors, so as not to spin. */
+static struct log_limit accept_limit = { .burst = 1, .interval_s = 60 };
+
+static void on_retry(uv_timer_t *timer);
+
+static void accept_waiting(struct listener *listener)
+{
+    if (listener->accept(&listener->handle.stream, listener->endpoint.is_unix, listener->context) < 0) {
+        log_warning_limited(&accept_limit, "out of memory for a connection; trying again");
+        (void)uv_timer_start(&listener->retry, on_retry, RETRY_MS, 0);
+    }
+}
+
+static void on_retry(uv_timer_t *timer)
+{
+    accept_waiting(timer->data);
+}
+
+static void on_connection(uv_stream_t *stream, int status)
+{
+    if (status < 0)
+        log_warning_limited(&accept_limit, "cannot take connections: %s; those that are open are served",
+                            uv_strerror(status));
+    else
+        accept_waiting(stream->data);
+}
+
+static int open_tcp(struct listener *listener, const char *text, struct error *error)
+{
+    bool v6 = listener->endpoint.addr.any.sa_family == AF_INET6;
+    int r = uv_tcp_bind(&listener->handle.tcp, &listener->endpoint.addr.any, v6 ? UV_TCP_IPV6ONLY : 0);
+    return r < 0 ? error_set(error, r, "%s: %s", text, uv_strerror(r)) : 0;
+}
+
+/* Whether somebody takes connections there. A socket that nobody listens on refuses them. */
+static bool is_live(const struct endpoint *endpoint)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return true;
+    bool live = connect(fd, &endpoint->addr.any, endpoint->addr_n) == 0 || (errno != ECONNREFUSED && errno != ENOENT);
+    (void)close(fd);
+    return live;
+}
+
+static int clear_stale(const struct endpoint *endpoint, const char *text, struct error *error)
+{
+    const char *path = endpoint->addr.local.sun_path;
+    struct stat st;
+    if (lstat(path, &st) < 0)
+        return errno == ENOENT ? 0 : error_set(error, -errno, "%s: %s", text, strerror(errno));
+    if (!S_ISSOCK(st.st_mode))
+        return error_set(error, -EEXIST, "%s: something that is not a socket is there", text);
+    if (is_live(endpoint))
+        return error_set(error, -EADDRINUSE, "%s: already in use by a running server", text);
+    if (unlink(path) < 0)
+        return error_set(error, -errno, "%s: the stale socket cannot be removed: %s", text, strerror(errno));
+    return 0;
+}
+
+static int set_access(const char *path, const struct socket_access *access, const char *text, struct error *error)
+{
+    if (access->group[0]) {
+        const struct group *group = getgrnam(access->group);
+        if (!group)
+            return error_set(error, -EINVAL, "%s: there is no group \"%s\"", text, access->group);
+        if (chown(path, (uid_t)-1, group->gr_gid) < 0)
+            return error_set(error, -errno, "%s: the group cannot be set to \"%s\": %s", text, access->group,
+                             strerror(errno));
+    }
+    if (chmod(path, access->mode) < 0)
+        return error_set(error, -errno, "%s: the mode cannot be set: %s", text, strerror(errno));
+    return 0;
+}
+
+/* Nobody can connect before the permissions are set: the socket is made without any, and does not listen yet. */
+static int bind_unix(struct listener *listener, const char *text, int fd, struct error *error)
+{
+    const char *path = listener->endpoint.addr.local.sun_path;
+    int r = clear_stale(&listener->endpoint, text, error);
+    if (r < 0)
+        return r;
+    mode_t before = umask(0777);
+    r = bind(fd, &listener->endpoint.addr.any, listener->endpoint.addr_n) < 0 ? -errno : 0;
+    (void)umask(before);
+    if (r < 0)
+        return error_set(error, r, "%s: %s", text, strerror(-r));
+    r = set_access(path, &listener->access, text, error);
+    if (r == 0 && (lstat(path, &listener->socket) < 0 || listen(fd, BACKLOG) < 0))
+        r = error_set(error, -errno, "%s: %s", text, strerror(errno));
+    if (r < 0)
+        (void)unlink(path);
+    return r;
+}
+
+/* The lock on the folder keeps two servers that start at once from taking each other's socket for a stale one. */
+static int open_unix(struct listener *listener, const char *text, struct error *error)
+{
+    struct sockaddr_un folder = listener->endpoint.addr.local;
+    int lock = open(dirname(folder.sun_path), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (lock < 0)
+        return error_set(error, -errno, "%s: the folder: %s", text, strerror(errno));
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int r = fd < 0 || flock(lock, LOCK_EX) < 0 ? error_set(error, -errno, "%s: %s", text, strerror(errno)) : 0;
+    if (r == 0)
+        r = bind_unix(listener, text, fd, error);
+    if (r == 0 && (r = uv_pipe_open(&listener->handle.pipe, fd)) < 0)
+        error_set(error, r, "%s: %s", text, uv_strerror(r));
+    if (r < 0 && fd >= 0)
+        (void)close(fd);
+    (void)close(lock);
+    return r;
+}
+
+int listener_open(struct listener **out, uv_loop_t *loop, const char *text, const struct socket_access *access,
+                  struct error *error)
+{
+    struct endpoint endpoint;
+    int r = endpoint_parse(text, &endpoint, error);
+    if (r < 0)
+        return r;
+    struct listener *listener = calloc(1, sizeof *listener);
+    if (!listener)
+        return error_set(error, -ENOMEM, "out of memory");
+    listener->endpoint = endpoint;
+    listener->access = *access;
+    r = endpoint.is_unix ? uv_pipe_init(loop, &listener->handle.pipe, 0) : uv_tcp_init(loop, &listener->handle.tcp);
+    if (r == 0)
+        r = uv_timer_init(loop, &listener->retry);
+    if (r < 0) {
+        free(listener);
+        return error_set(error, r, "%s: %s", text, uv_strerror(r));
+    }
+    listener->handle.stream.data = listener->retry.data = listener;
+    r = endpoint.is_unix ? open_unix(listener, text, error) : open_tcp(listener, text, error);
+    if (r < 0) {
+        listener_close(listener);
+        return r;
+    }
+    *out = listener;
+    return 0;
+}
+
+int listener_start(struct listener *listener, listener_accept *accept, void *context, struct error *error)
+{
+    char text[ENDPOINT_TEXT_SIZE];
+    listener->accept = accept;
+    listener->context = context;
+    int r = uv_listen(&listener->handle.stream, BACKLOG, on_connection);
+    endpoint_format(&listener->endpoint, text);
+    if (r == UV_EADDRINUSE)
+        return error_set(error, r, "%s: already in use by a running server", text);
+    if (r < 0)
+        return error_set(error, r, "%s: %s", text, uv_strerror(r));
+    log_info("listening on %s", text);
+    return 0;
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct listener *listener = handle->data;
+    if (--listener->open_handles == 0)
+        free(listener);
+}
+
+/* Not a socket that another server has put in the place of ours. */
+static void remove_socket(const struct listener *listener)
+{
+    struct stat st;
+    const char *path = listener->endpoint.addr.local.sun_path;
+    if (listener->socket.st_ino != 0 && lstat(path, &st) == 0 && st.st_dev == listener->socket.st_dev &&
+        st.st_ino == listener->socket.st_ino && unlink(path) < 0)
+        log_warning("%s: cannot be removed: %s", path, strerror(errno));
+}
+
+void listener_close(struct listener *listener)
+{
+    if (!listener)
+        return;
+    if (listener->endpoint.is_unix)
+        remove_socket(listener);
+    listener->open_handles = 2;
+    uv_close((uv_handle_t *)&listener->handle.stream, on_closed);
+    uv_close((uv_handle_t *)&listener->retry, on_closed);
+}

@@ -1,0 +1,410 @@
+#include "daemon/log.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/syslog.h>
+#include <time.h>
+#include <unistd.h>
+#include <uv.h>
+
+enum {
+    QUEUE_BYTES = 1 << 20,
+    CLOSE_WAIT_NS = 1000000000
+};
+
+/* Each queued message is its level, its length and its text. */
+struct message {
+    int level;
+    size_t n;
+};
+
+struct queue {
+    char *bytes;
+    size_t n;
+};
+
+static struct {
+    int level;
+    int facility; /* of syslog, or -1 for standard error */
+    uv_thread_t thread;
+    bool running;
+    uv_mutex_t mutex; /* guards what follows */
+    uv_cond_t wake, done;
+    struct queue filling;
+    unsigned long dropped;
+    bool idle, closing, closed;
+} sink = { .level = LEVEL_INFO, .facility = -1 };
+
+static const char *const level_names[] = { "error", "warning", "info", "debug" };
+static const int priorities[] = { LOG_ERR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
+
+/* Writing. */
+
+static void write_all(const char *bytes, size_t n)
+{
+    while (n > 0) {
+        ssize_t done = write(STDERR_FILENO, bytes, n);
+        if (done >= 0) {
+            bytes += done;
+            n -= (size_t)done;
+        } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+            struct pollfd writable = { .fd = STDERR_FILENO, .events = POLLOUT };
+            (void)poll(&writable, 1, -1);
+        } else if (errno != EINTR) {
+            return; /* nobody reads the log any more, and there is nowhere to say so */
+        }
+    }
+}
+
+/* Messages for standard error are moved together first, so that they go out in few writes. */
+static void write_queue(struct queue *queue)
+{
+    size_t out = 0;
+    struct message message;
+    for (size_t at = 0; at < queue->n; at += sizeof message + message.n) {
+        memcpy(&message, queue->bytes + at, sizeof message);
+        const char *text = queue->bytes + at + sizeof message;
+        if (sink.facility >= 0) {
+            syslog(sink.facility | priorities[message.level], "%.*s", (int)message.n, text);
+        } else {
+            memmove(queue->bytes + out, text, message.n);
+            out += message.n;
+        }
+    }
+    write_all(queue->bytes, out);
+    queue->n = 0;
+}
+
+static void report_dropped(unsigned long dropped)
+{
+    if (dropped > 0)
+        log_warning("%lu log messages were dropped: the log was not read as fast as it was written", dropped);
+}
+
+static void run_writer(void *unused)
+{
+    (void)unused;
+    struct queue writing = { .bytes = malloc(QUEUE_BYTES) };
+    uv_mutex_lock(&sink.mutex);
+    while (writing.bytes && (!sink.closing || sink.filling.n > 0)) {
+        while (sink.filling.n == 0 && !sink.closing) {
+            sink.idle = true;
+            uv_cond_wait(&sink.wake, &sink.mutex);
+            sink.idle = false;
+        }
+        struct queue full = sink.filling;
+        unsigned long dropped = sink.dropped;
+        sink.filling = writing;
+        sink.dropped = 0;
+        uv_mutex_unlock(&sink.mutex);
+        write_queue(&full);
+        report_dropped(dropped);
+        writing = full;
+        uv_mutex_lock(&sink.mutex);
+    }
+    sink.closed = true;
+    uv_cond_signal(&sink.done);
+    uv_mutex_unlock(&sink.mutex);
+    free(writing.bytes);
+}
+
+static void enqueue(const char *text, size_t n, int level)
+{
+    struct message message = { level, n };
+    if (!sink.running) { /* before the log is opened and after it is closed */
+        write_all(text, n);
+        return;
+    }
+    uv_mutex_lock(&sink.mutex);
+    if (sink.filling.n + sizeof message + n <= QUEUE_BYTES) {
+        memcpy(sink.filling.bytes + sink.filling.n, &message, sizeof message);
+        memcpy(sink.filling.bytes + sink.filling.n + sizeof message, text, n);
+        sink.filling.n += sizeof message + n;
+    } else {
+        sink.dropped++;
+    }
+    uv_mutex_unlock(&sink.mutex);
+}
+
+void log_flush(void)
+{
+    if (!sink.running)
+        return;
+    uv_mutex_lock(&sink.mutex);
+    if (sink.idle && sink.filling.n > 0)
+        uv_cond_signal(&sink.wake);
+    uv_mutex_unlock(&sink.mutex);
+}
+
+/* Opening and closing. */
+
+int log_parse_target(const char *text, int *facility, struct error *error)
+{
+    static const struct {
+        const char *name;
+        int facility;
+    } facilities[] = {
+        { "mail", LOG_MAIL },     { "daemon", LOG_DAEMON }, { "auth", LOG_AUTH },     { "authpriv", LOG_AUTHPRIV },
+        { "user", LOG_USER },     { "local0", LOG_LOCAL0 }, { "local1", LOG_LOCAL1 }, { "local2", LOG_LOCAL2 },
+        { "local3", LOG_LOCAL3 }, { "local4", LOG_LOCAL4 }, { "local5", LOG_LOCAL5 }, { "local6", LOG_LOCAL6 },
+        { "local7", LOG_LOCAL7 },
+    };
+    *facility = -1;
+    if (strcmp(text, "stderr") == 0)
+        return 0;
+    for (size_t i = 0; strncmp(text, "syslog:", 7) == 0 && i < sizeof facilities / sizeof *facilities; i++) {
+        if (strcmp(text + 7, facilities[i].name) == 0) {
+            *facility = facilities[i].facility;
+            return 0;
+        }
+    }
+    return error_set(error, -EINVAL, "log: \"%s\" is neither stderr nor syslog:FACILITY with a facility such as mail, "
+                                     "daemon or local0", text);
+}
+
+int log_open(const struct config *config, struct error *error)
+{
+    int r = log_parse_target(config_text(config, CONFIG_LOG), &sink.facility, error);
+    if (r < 0)
+        return r;
+    sink.level = (int)config_number(config, CONFIG_LOG_LEVEL);
+    if (!(sink.filling.bytes = malloc(QUEUE_BYTES)))
+        return error_set(error, -ENOMEM, "out of memory");
+    if (sink.facility >= 0)
+        openlog("gatepostd", LOG_PID | LOG_NDELAY, sink.facility);
+    r = uv_mutex_init(&sink.mutex);
+    if (r == 0)
+        r = uv_cond_init(&sink.wake);
+    if (r == 0)
+        r = uv_cond_init(&sink.done);
+    if (r == 0)
+        r = uv_thread_create(&sink.thread, run_writer, NULL);
+    if (r < 0) {
+        free(sink.filling.bytes);
+        return error_set(error, r, "the log's thread: %s", uv_strerror(r));
+    }
+    sink.running = true;
+    return 0;
+}
+
+void log_reopen(void)
+{
+    if (sink.facility >= 0) {
+        closelog();
+        openlog("gatepostd", LOG_PID | LOG_NDELAY, sink.facility);
+    }
+}
+
+void log_close(void)
+{
+    if (!sink.running)
+        return;
+    unsigned long long until = uv_hrtime() + CLOSE_WAIT_NS, now;
+    uv_mutex_lock(&sink.mutex);
+    sink.closing = true;
+    uv_cond_signal(&sink.wake);
+    while (!sink.closed && (now = uv_hrtime()) < until)
+        (void)uv_cond_timedwait(&sink.done, &sink.mutex, until - now);
+    bool closed = sink.closed;
+    uv_mutex_unlock(&sink.mutex);
+    if (!closed)
+        return; /* the writer is stuck on a pipe that nobody reads, and ends with the process */
+    (void)uv_thread_join(&sink.thread);
+    sink.running = false;
+    uv_mutex_destroy(&sink.mutex);
+    uv_cond_destroy(&sink.wake);
+    uv_cond_destroy(&sink.done);
+    free(sink.filling.bytes);
+}
+
+bool log_wants(int level)
+{
+    return level <= sink.level;
+}
+
+/* Lines. */
+
+static void append(struct log_line *line, const char *text, size_t n)
+{
+    size_t room = sizeof line->text - 1 - line->n; /* one byte is kept for the line end */
+    if (n > room)
+        n = room;
+    memcpy(line->text + line->n, text, n);
+    line->n += n;
+}
+
+/* gmtime_r and its like are dear, and a second holds many lines. */
+static void append_time(struct log_line *line)
+{
+    static _Thread_local time_t second = -1;
+    static _Thread_local char text[64];
+    static _Thread_local size_t n;
+    struct timespec now;
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    if (now.tv_sec != second) {
+        struct tm parts;
+        second = now.tv_sec;
+        n = gmtime_r(&second, &parts) ? strftime(text, sizeof text, "time=%Y-%m-%dT%H:%M:%S.", &parts) : 0;
+    }
+    append(line, text, n);
+    char millis[8];
+    int used = snprintf(millis, sizeof millis, "%03uZ ", (unsigned)(now.tv_nsec / 1000000) % 1000);
+    append(line, millis, (size_t)used);
+}
+
+void log_begin(struct log_line *line, int level)
+{
+    line->n = 0;
+    line->level = level;
+    if (sink.facility < 0)
+        append_time(line);
+    append(line, "level=", 6);
+    append(line, level_names[level], strlen(level_names[level]));
+}
+
+static bool is_plain(struct str value)
+{
+    for (size_t i = 0; i < value.n; i++) {
+        unsigned char c = (unsigned char)value.p[i];
+        if (c <= ' ' || c >= 0x7f || c == '"' || c == '=' || c == '\\')
+            return false;
+    }
+    return value.n > 0;
+}
+
+/* The bytes of one well-formed UTF-8 character beyond ASCII and the C1 controls, or 0. */
+static size_t utf8_length(struct str rest)
+{
+    const unsigned char *p = (const unsigned char *)rest.p;
+    size_t n = p[0] >= 0xf0 && p[0] <= 0xf4 ? 4 : p[0] >= 0xe0 && p[0] < 0xf0 ? 3 : p[0] >= 0xc2 && p[0] < 0xe0 ? 2 : 0;
+    if (n == 0 || n > rest.n || (p[0] == 0xc2 && p[1] < 0xa0))
+        return 0;
+    for (size_t i = 1; i < n; i++)
+        if ((p[i] & 0xc0) != 0x80)
+            return 0;
+    bool overlong = (p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xf0 && p[1] < 0x90);
+    bool beyond = (p[0] == 0xed && p[1] >= 0xa0) || (p[0] == 0xf4 && p[1] >= 0x90);
+    return overlong || beyond ? 0 : n;
+}
+
+static void append_quoted(struct log_line *line, struct str value)
+{
+    append(line, "\"", 1);
+    for (size_t i = 0; i < value.n;) {
+        size_t n = utf8_length(str_from(value, i));
+        char c = value.p[i], hex[8];
+        if (n > 0) {
+            append(line, value.p + i, n);
+            i += n;
+            continue;
+        }
+        if (c == '"' || c == '\\')
+            append(line, (char[]){ '\\', c }, 2);
+        else if (!ascii_is_control(c) && (unsigned char)c < 0x80)
+            append(line, &c, 1);
+        else
+            append(line, hex, (size_t)snprintf(hex, sizeof hex, "\\x%02x", (unsigned char)c));
+        i++;
+    }
+    append(line, "\"", 1);
+}
+
+void log_add(struct log_line *line, const char *name, struct str value)
+{
+    append(line, " ", 1);
+    append(line, name, strlen(name));
+    append(line, "=", 1);
+    bool cut = value.n > LOG_VALUE_MAX_BYTES;
+    if (cut)
+        value.n = LOG_VALUE_MAX_BYTES;
+    if (is_plain(value))
+        append(line, value.p, value.n);
+    else
+        append_quoted(line, value);
+    if (cut)
+        append(line, "...", 3);
+}
+
+void log_add_number(struct log_line *line, const char *name, unsigned long long value)
+{
+    char text[24];
+    int n = snprintf(text, sizeof text, "%llu", value);
+    log_add(line, name, str_make(text, (size_t)n));
+}
+
+void log_end(struct log_line *line)
+{
+    line->text[line->n++] = '\n';
+    enqueue(line->text, line->n, line->level);
+}
+
+/* Our own messages may be longer than what a client may put into a field. */
+__attribute__((format(printf, 2, 0))) static void log_message(int level, const char *format, va_list args, unsigned long suppressed)
+{
+    struct log_line line;
+    char text[1024];
+    if (!log_wants(level))
+        return;
+    int n = vsnprintf(text, sizeof text, format, args);
+    log_begin(&line, level);
+    append(&line, " msg=", 5);
+    append_quoted(&line, str_make(text, n < 0 ? 0 : (size_t)n < sizeof text ? (size_t)n : sizeof text - 1));
+    if (suppressed > 0)
+        log_add_number(&line, "suppressed", suppressed);
+    log_end(&line);
+}
+
+void log_error(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    log_message(LEVEL_ERROR, format, args, 0);
+    va_end(args);
+}
+
+void log_warning(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    log_message(LEVEL_WARNING, format, args, 0);
+    va_end(args);
+}
+
+void log_info(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    log_message(LEVEL_INFO, format, args, 0);
+    va_end(args);
+}
+
+bool log_limit_take(struct log_limit *limit, unsigned long *suppressed)
+{
+    unsigned long long now = uv_hrtime(), interval_ns = limit->interval_s * 1000000000ULL;
+    if (limit->interval_begin_ns == 0 || now - limit->interval_begin_ns >= interval_ns) {
+        limit->interval_begin_ns = now;
+        limit->used = 0;
+    }
+    if (limit->used >= limit->burst) {
+        limit->suppressed++;
+        return false;
+    }
+    limit->used++;
+    *suppressed = limit->suppressed;
+    limit->suppressed = 0;
+    return true;
+}
+
+void log_warning_limited(struct log_limit *limit, const char *format, ...)
+{
+    unsigned long suppressed;
+    va_list args;
+    if (!log_limit_take(limit, &suppressed))
+        return;
+    va_start(args, format);
+    log_message(LEVEL_WARNING, format, args, suppressed);
+    va_end(args);
+}

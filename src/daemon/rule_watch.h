@@ -1,0 +1,36 @@
+/*
+ * rule_watch: the rules in memory, kept in step with the database.
+ *
+ * A worker thread looks every poll_ms whether somebody has committed a change and then reads the rules anew; the loop swaps
+ * the set as a whole, between two requests. While the database cannot be read the last good rules stay in force.
+ */
+#ifndef GATEPOST_DAEMON_RULE_WATCH_H
+#define GATEPOST_DAEMON_RULE_WATCH_H
+
+#include "conf/config.h"
+#include "core/rules.h"
+
+#include <uv.h>
+
+struct rule_watch;
+
+/* Opens (or creates) the database and reads the rules; for a moment at start-up that may block. Returns 0, or a negative
+ * errno with the fault in *error. */
+int rule_watch_open(struct rule_watch **watch, uv_loop_t *loop, const struct config *config, struct error *error);
+
+/* Begins to look for changes. */
+int rule_watch_start(struct rule_watch *watch);
+
+/* The rules in force. They stay valid until control returns to the loop. */
+const struct rules *rule_watch_rules(const struct rule_watch *watch);
+
+/* Reads the rules anew as soon as may be, changed or not. */
+void rule_watch_reread(struct rule_watch *watch);
+
+/* Ends looking; the loop must be run for that to end. Rules stay valid until rule_watch_free. */
+void rule_watch_stop(struct rule_watch *watch);
+
+/* After the loop has ended. NULL is fine. */
+void rule_watch_free(struct rule_watch *watch);
+
+#endif
