@@ -1,0 +1,154 @@
+/*
+ * gatepost: the command line. Finds the command, reads the options that all share, and hands over.
+ */
+#include "config.h"
+
+#include "cli/cli.h"
+#include "conf/config.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct command *const commands[] = {
+    &init_command, &set_command, &get_command, &add_command, &remove_command, &list_command, &explain_command,
+};
+
+enum { N_COMMANDS = sizeof commands / sizeof *commands, MAX_OPTIONS = 32, COMMON_HELP = 'h', COMMON_VERSION = 'V' };
+
+static const struct option common_options[] = {
+    { "config", required_argument, NULL, 'c' },    { "database", required_argument, NULL, 'd' },
+    { "json", no_argument, NULL, 'j' },            { "help", no_argument, NULL, COMMON_HELP },
+    { "version", no_argument, NULL, COMMON_VERSION }, { NULL, 0, NULL, 0 },
+};
+
+static void print_help(void)
+{
+    printf("usage: gatepost [options] COMMAND [arguments]\n"
+           "Rules of the Postfix policy server gatepost; see gatepost(1).\n\n");
+    for (size_t i = 0; i < N_COMMANDS; i++)
+        printf("  %s %s\n        %s\n", commands[i]->name, commands[i]->arguments, commands[i]->summary);
+    printf("\nBefore or after the command:\n"
+           "  -c, --config FILE  the daemon's configuration file, for the paths\n"
+           "  --database FILE    the database of rules\n"
+           "  --json             JSON, from what lists\n"
+           "  -h, --help         this, or help on the command\n"
+           "  -V, --version\n");
+}
+
+static void print_command_help(const struct command *command)
+{
+    printf("usage: gatepost %s %s\n%s\n\nExample:\n  %s\n", command->name, command->arguments, command->summary,
+           command->example);
+}
+
+static const struct command *find_command(const char *name)
+{
+    for (size_t i = 0; i < N_COMMANDS; i++)
+        if (strcmp(commands[i]->name, name) == 0)
+            return commands[i];
+    return NULL;
+}
+
+/* The command's own options, then the common ones. */
+static void join_options(const struct command *command, struct option all[MAX_OPTIONS])
+{
+    size_t n = 0;
+    for (const struct option *o = command->options; o && o->name; o++)
+        all[n++] = *o;
+    for (const struct option *o = common_options; o->name; o++)
+        all[n++] = *o;
+    all[n] = (struct option){ 0 };
+}
+
+static bool wants_help(int argc, char **argv)
+{
+    for (int i = 0; i < argc && strcmp(argv[i], "--") != 0; i++)
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+            return true;
+    return false;
+}
+
+/* The path that was given, else the one that is configured. */
+static int find_database(struct cli *cli)
+{
+    struct config config;
+    struct error error;
+    if (cli->database)
+        return STATUS_DONE;
+    int status = STATUS_DONE;
+    int r = config_init(&config);
+    if (r == 0) {
+        r = config_read(&config, cli->config_file ? cli->config_file : CONFIG_FILE, &error);
+        if (r == -ENOENT && !cli->config_file)
+            r = 0;
+    } else {
+        error_set(&error, r, "out of memory");
+    }
+    if (r < 0)
+        status = cli_fail(EX_CONFIG, "%s", error.text);
+    else if (!(cli->database = strdup(config_text(&config, CONFIG_DATABASE))))
+        status = cli_fail(EX_OSERR, "out of memory");
+    config_fini(&config);
+    return status;
+}
+
+/* Options in front of the command. Returns an exit status, or -1 to go on. */
+static int read_first_options(struct cli *cli, int argc, char **argv)
+{
+    opterr = 0;
+    for (int c; (c = getopt_long(argc, argv, "+:c:hV", common_options, NULL)) != -1;) {
+        if (c == COMMON_HELP) {
+            print_help();
+            return STATUS_DONE;
+        }
+        if (c == COMMON_VERSION) {
+            printf("gatepost %s\n", PACKAGE_VERSION);
+            return STATUS_DONE;
+        }
+        if (!cli_take_common(cli, c))
+            return cli_usage(c == ':' ? "%s needs a value" : "there is no option %s", argv[optind - 1]);
+    }
+    return optind < argc ? -1 : cli_usage("which command?");
+}
+
+static int run_command(struct cli *cli, int argc, char **argv)
+{
+    struct option all[MAX_OPTIONS];
+    const struct command *command = find_command(argv[0]);
+    if (!command)
+        return cli_usage("there is no command \"%s\"", argv[0]);
+    if (wants_help(argc, argv)) {
+        print_command_help(command);
+        return STATUS_DONE;
+    }
+    join_options(command, all);
+    optind = 0;
+    return command->run(cli, argc, argv, all);
+}
+
+int main(int argc, char **argv)
+{
+    struct cli cli = { 0 };
+    struct sigaction ignore = { .sa_handler = SIG_IGN };
+    (void)sigaction(SIGPIPE, &ignore, NULL); /* a closed pipe is then an error of the write, and reported */
+    int status = read_first_options(&cli, argc, argv);
+    if (status < 0)
+        status = run_command(&cli, argc - optind, argv + optind);
+    free(cli.database);
+    return cli_finish(status);
+}
+
+int cli_open(struct cli *cli, enum rule_db_absent absent, struct rule_db **db)
+{
+    enum { BUSY_MS = 5000 };
+    struct error error;
+    int status = find_database(cli);
+    if (status != STATUS_DONE)
+        return status;
+    int r = rule_db_open(db, cli->database, absent, BUSY_MS, &error);
+    if (r == -ENOENT && absent == RULE_DB_EXPECT)
+        return cli_fail(EX_UNAVAILABLE, "%s; create it with: gatepost init --database %s", error.text, cli->database);
+    return r < 0 ? cli_fail(r == -EBUSY ? EX_UNAVAILABLE : EX_CONFIG, "%s", error.text) : STATUS_DONE;
+}

@@ -278,7 +278,9 @@ static int load_table(struct rule_db *db, enum rule_table table, struct rules *r
     return r;
 }
 
-int rule_db_load(struct rule_db *db, struct rules **out, rule_db_skipped *skipped, void *context, struct error *error)
+/* Loads the tables up to `last`, with what belongs to the same moment. */
+static int load(struct rule_db *db, enum rule_table last, struct rules **out, rule_db_skipped *skipped, void *context,
+                struct error *error)
 {
     *out = NULL;
     struct rules *rules = rules_new();
@@ -286,7 +288,7 @@ int rule_db_load(struct rule_db *db, struct rules **out, rule_db_skipped *skippe
         return error_set(error, -ENOMEM, "out of memory");
     int64_t data_version = 0;
     int r = rule_db_exec(db, "BEGIN", error);
-    for (int table = 0; r == 0 && table < RULE_TABLE_COUNT; table++)
+    for (int table = 0; r == 0 && table <= (int)last; table++)
         r = load_table(db, (enum rule_table)table, rules, skipped, context, error);
     if (r == 0) /* asked within the transaction, it is that of what has been read */
         r = query_number(db, "PRAGMA data_version", &data_version, error);
@@ -301,6 +303,17 @@ int rule_db_load(struct rule_db *db, struct rules **out, rule_db_skipped *skippe
     db->data_version = data_version;
     *out = rules;
     return 0;
+}
+
+int rule_db_load(struct rule_db *db, struct rules **rules, rule_db_skipped *skipped, void *context, struct error *error)
+{
+    return load(db, RULE_TABLE_COUNT - 1, rules, skipped, context, error);
+}
+
+int rule_db_load_settings(struct rule_db *db, struct rules **rules, rule_db_skipped *skipped, void *context,
+                          struct error *error)
+{
+    return load(db, RULE_SETTING, rules, skipped, context, error);
 }
 
 int rule_db_changed(struct rule_db *db, struct error *error)

@@ -44,6 +44,10 @@ typedef void rule_db_skipped(void *context, const struct rule_row *row, const st
 int rule_db_load(struct rule_db *db, struct rules **rules, rule_db_skipped *skipped, void *context,
                  struct error *error);
 
+/* The same for the settings alone. */
+int rule_db_load_settings(struct rule_db *db, struct rules **rules, rule_db_skipped *skipped, void *context,
+                          struct error *error);
+
 /* Whether somebody has committed a change since the last load. Returns 1, 0, or a negative errno: -ESTALE where the file
  * has been replaced by another, -ENOENT where it is gone; the handle is to be closed then and the path opened anew. */
 int rule_db_changed(struct rule_db *db, struct error *error);

@@ -1,0 +1,128 @@
+#include "cli/cli.h"
+
+#include "core/str.h"
+
+#include <errno.h>
+#include <pwd.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <unistr.h>
+
+__attribute__((format(printf, 1, 0))) static void complain(const char *format, va_list args)
+{
+    char text[1024];
+    (void)vsnprintf(text, sizeof text, format, args);
+    fputs("gatepost: ", stderr);
+    cli_put(stderr, text);
+    fputc('\n', stderr);
+}
+
+int cli_fail(int status, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    complain(format, args);
+    va_end(args);
+    return status;
+}
+
+int cli_usage(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    complain(format, args);
+    va_end(args);
+    fputs("Try: gatepost --help\n", stderr);
+    return STATUS_USAGE;
+}
+
+bool cli_take_common(struct cli *cli, int c)
+{
+    switch (c) {
+    case 'c':
+        cli->config_file = optarg;
+        return true;
+    case 'd':
+        free(cli->database);
+        cli->database = strdup(optarg);
+        return cli->database != NULL;
+    case 'j':
+        cli->json = true;
+        return true;
+    default:
+        return false;
+    }
+}
+
+int cli_next_option(struct cli *cli, int argc, char **argv, const struct option *all_options)
+{
+    opterr = 0;
+    for (;;) {
+        int c = getopt_long(argc, argv, ":c:", all_options, NULL);
+        if (c == ':' || c == '?') {
+            (void)cli_usage(c == ':' ? "%s needs a value" : "%s: there is no such option here", argv[optind - 1]);
+            return '?';
+        }
+        if (c == -1 || !cli_take_common(cli, c))
+            return c;
+    }
+}
+
+int cli_status_of(int code)
+{
+    switch (code) {
+    case -EINVAL:
+        return EX_DATAERR;
+    case -ENOMEM:
+        return EX_OSERR;
+    default:
+        return EX_UNAVAILABLE;
+    }
+}
+
+const char *cli_user(void)
+{
+    const char *sudo = getenv("SUDO_USER");
+    if (sudo && *sudo)
+        return sudo;
+    const struct passwd *entry = getpwuid(getuid());
+    return entry ? entry->pw_name : "unknown";
+}
+
+void cli_put(FILE *out, const char *text)
+{
+    for (; *text; text++)
+        fputc(ascii_is_control(*text) ? '?' : *text, out);
+}
+
+void cli_put_json(FILE *out, const char *text)
+{
+    if (!text) {
+        fputs("null", out);
+        return;
+    }
+    fputc('"', out);
+    for (const uint8_t *p = (const uint8_t *)text, *end = p + strlen(text); p < end;) {
+        ucs4_t c;
+        int n = u8_mbtouc(&c, p, (size_t)(end - p)); /* U+FFFD for what is not UTF-8 */
+        if (c == '"' || c == '\\')
+            fprintf(out, "\\%c", (char)c);
+        else if (c < 0x20 || c == 0x7f)
+            fprintf(out, "\\u%04x", (unsigned)c);
+        else if (c == 0xfffd)
+            fputs("\\ufffd", out);
+        else
+            fprintf(out, "%.*s", n, (const char *)p);
+        p += n;
+    }
+    fputc('"', out);
+}
+
+int cli_finish(int status)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return status;
+    return cli_fail(EX_IOERR, "the output could not be written: %s", strerror(errno));
+}

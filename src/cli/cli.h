@@ -1,0 +1,68 @@
+/*
+ * cli: what the commands of gatepost share.
+ */
+#ifndef GATEPOST_CLI_CLI_H
+#define GATEPOST_CLI_CLI_H
+
+#include "core/error.h"
+#include "core/rule_key.h"
+#include "store/rule_db.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <sysexits.h>
+
+/* Exit statuses, beside those of sysexits.h. */
+enum { STATUS_DONE = 0, STATUS_REFUSED = 1, STATUS_USAGE = 2 };
+
+/* What the common options say. */
+struct cli {
+    const char *config_file; /* NULL: the usual one, where it exists */
+    char *database;          /* owned */
+    bool json;
+};
+
+/* A command gets its own arguments, without the options that are its `options`. */
+struct command {
+    const char *name;
+    const char *arguments;
+    const char *summary;
+    const char *example;
+    const struct option *options; /* of its own, ended by zeros, or NULL; val is from 0x100 on */
+    int (*run)(struct cli *cli, int argc, char **argv, const struct option *all_options);
+};
+
+extern const struct command init_command, set_command, get_command, add_command, remove_command, list_command,
+    explain_command;
+
+/* Prints "gatepost: text" on standard error, without what could steer a terminal, and returns the status. */
+int cli_fail(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Like cli_fail, with a word on how to get help; returns STATUS_USAGE. */
+int cli_usage(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Reads the common option c (a result of getopt_long). False where it is none of them. */
+bool cli_take_common(struct cli *cli, int c);
+
+/* The next of the command's own options, or -1 at the end of options; common ones are taken. '?' has been reported. */
+int cli_next_option(struct cli *cli, int argc, char **argv, const struct option *all_options);
+
+/* Opens the database. Returns 0, or after a message an exit status. */
+int cli_open(struct cli *cli, enum rule_db_absent absent, struct rule_db **db);
+
+/* The exit status for a negative errno of the store. */
+int cli_status_of(int code);
+
+/* Who is at the keyboard: SUDO_USER, else the name of the user; never NULL. */
+const char *cli_user(void);
+
+/* Writes text with control characters as ?. */
+void cli_put(FILE *out, const char *text);
+
+/* Writes text as a JSON string with its quotes; what is not UTF-8 as U+FFFD. NULL is null. */
+void cli_put_json(FILE *out, const char *text);
+
+/* Checks that everything written to standard output got there. Returns status, or EX_IOERR after a message. */
+int cli_finish(int status);
+
+#endif

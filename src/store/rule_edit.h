@@ -1,0 +1,62 @@
+/*
+ * rule_edit: changes of the rules in the database, as the command line makes them.
+ *
+ * All within one transaction: begin, any number of changes, commit or roll back. Rows are found by what their keys mean,
+ * in whatever spelling they are stored.
+ */
+#ifndef GATEPOST_STORE_RULE_EDIT_H
+#define GATEPOST_STORE_RULE_EDIT_H
+
+#include "store/rule_db.h"
+
+struct rule_edit {
+    struct rule_db *db;
+    int64_t first_seq; /* changes of this transaction come after this one */
+};
+
+/* Begins a transaction; others that write are waited for. Returns 0, or a negative errno with the fault in *error. */
+int rule_edit_begin(struct rule_edit *edit, struct rule_db *db, struct error *error);
+
+/* Writes who made the changes into rule_change, and commits. After a failure nothing has been changed. */
+int rule_edit_commit(struct rule_edit *edit, const char *by, struct error *error);
+
+/* Undoes the changes; does nothing after a commit. */
+void rule_edit_rollback(struct rule_edit *edit);
+
+/* A row as it is in the database; the texts are valid during the call that hands it over. */
+struct stored_row {
+    int64_t rowid;
+    const char *key, *client, *value; /* client is "" where the table has none; value may be NULL */
+    const char *note;                 /* may be NULL */
+    int64_t created;
+    bool has_expiry;
+    int64_t expires;
+};
+
+/* Called with each row. Returns 0 to go on, or a negative errno, which ends the walk. */
+typedef int rule_edit_visit(void *context, const struct stored_row *row);
+
+/* Walks through a table of rules, in the order of the keys. Returns 0, or a negative errno with the fault in *error; what
+ * visit returned is handed on. */
+int rule_edit_walk(struct rule_db *db, enum rule_table table, rule_edit_visit *visit, void *context,
+                   struct error *error);
+
+/* What is to be stored. */
+struct new_row {
+    enum rule_table table;
+    const char *key, *client; /* canonical; client is "" where the table has none */
+    const char *value;        /* may be NULL */
+    const char *note;         /* may be NULL */
+    int64_t expires;          /* RULE_NEVER_EXPIRES: never */
+};
+
+int rule_edit_insert(struct rule_edit *edit, const struct new_row *row, struct error *error);
+
+/* Gives the row with this rowid a new expiry and note. */
+int rule_edit_renew(struct rule_edit *edit, int64_t rowid, const struct new_row *row, struct error *error);
+
+int rule_edit_delete(struct rule_edit *edit, enum rule_table table, int64_t rowid, struct error *error);
+
+int rule_edit_set(struct rule_edit *edit, const char *name, const char *value, struct error *error);
+
+#endif
