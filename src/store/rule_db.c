@@ -172,9 +172,6 @@ static int open_sqlite(struct rule_db *db, enum rule_db_absent mode, int busy_ms
     }
     if (sqlite3_busy_timeout(db->sqlite, busy_ms) != SQLITE_OK)
         return rule_db_fail(db, "busy_timeout", error);
-    /* Triggers and CHECKs of a database that somebody else prepared are not to be trusted with more than they need. */
-    if (sqlite3_db_config(db->sqlite, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL) != SQLITE_OK)
-        return rule_db_fail(db, "trusted_schema", error);
     return 0;
 }
 
