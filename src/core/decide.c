@@ -261,8 +261,9 @@ static bool step_vrfy(struct decider *d)
 {
     if (d->state != STATE_VRFY && d->state != STATE_ETRN)
         return pass(d, "neither VRFY nor ETRN");
-    if (number(d, SETTING_REFUSE_VRFY) == CHOICE_YES && !d->sasl && !is_granted(d))
-        return refuse(d, REASON_VRFY, NULL, SETTING_REFUSE_VRFY, "VRFY and ETRN are for authorized clients");
+    if (number(d, SETTING_REFUSE_VRFY) == CHOICE_YES && !d->sasl && !is_granted(d) &&
+        refuse(d, REASON_VRFY, NULL, SETTING_REFUSE_VRFY, "VRFY and ETRN are for authorized clients"))
+        return true;
     return answer(d, ACTION_DUNNO, NULL, SETTING_NONE, "VRFY and ETRN are open to this client");
 }
 
@@ -323,29 +324,34 @@ static bool step_mail(struct decider *d)
     return answer(d, ACTION_DUNNO, NULL, SETTING_NONE, "nothing speaks against the sender");
 }
 
-/* The row of local_list that keeps remote mail out of the recipient or of what it is routed to, or NULL. */
-static const struct rule *closed_list(struct decider *d, struct str recipient)
+/* The row of local_list that keeps remote mail out of the address, or NULL. */
+static const struct rule *closed_list(struct decider *d, const struct mail_addr *addr)
 {
     const struct rule *row = NULL;
-    struct mail_addr addrs[2], *at = &addrs[0];
-    if (rules_count(d->rules, RULE_LOCAL_LIST) == 0)
-        return NULL;
-    int r = mail_parse(at, recipient, MAIL_AS_REWRITTEN);
-    for (int i = 0; r == 0; i++) {
-        r = rules_list(d->rules, at, d->now, &row);
-        if (row && rules_list_is_closed(d->rules, row))
-            break;
-        row = NULL;
-        if (i == MAX_ROUTING || !mail_is_routed(at->local) || !rules_domain_is_local(d->rules, at->domain, d->now))
-            break;
-        struct mail_addr *next = &addrs[(i + 1) % 2];
-        r = mail_parse(next, at->local, MAIL_AS_REWRITTEN);
-        mail_fini(at);
-        at = next;
-    }
+    int r = rules_list(d->rules, addr, d->now, &row);
     if (r < 0)
         d->error = r;
-    mail_fini(at);
+    return row && rules_list_is_closed(d->rules, row) ? row : NULL;
+}
+
+/* The same for where Postfix would send mail for the recipient on to. */
+static const struct rule *closed_list_behind(struct decider *d, struct str recipient)
+{
+    const struct rule *row = NULL;
+    struct mail_addr addr;
+    int r = mail_parse(&addr, recipient, MAIL_AS_REWRITTEN);
+    for (int i = 0; i < MAX_ROUTING && r == 0 && mail_is_routed(addr.local) &&
+                    rules_domain_is_local(d->rules, addr.domain, d->now);
+         i++) {
+        recipient = mail_sent_local(recipient, MAIL_AS_REWRITTEN);
+        mail_fini(&addr);
+        r = mail_parse(&addr, recipient, MAIL_AS_REWRITTEN);
+    }
+    if (r == 0)
+        row = closed_list(d, &addr);
+    else
+        d->error = r;
+    mail_fini(&addr);
     return row;
 }
 
@@ -358,7 +364,9 @@ static bool rcpt_ours(struct decider *d, const struct mail_addr *recipient, cons
             refuse(d, REASON_ROUTED, domain, SETTING_REFUSE_ROUTED_RECIPIENT, "a routed recipient"))
             return true;
     }
-    const struct rule *list = closed_list(d, attr(d, ATTR_RECIPIENT));
+    const struct rule *list = closed_list(d, recipient);
+    if (!list && mail_is_routed(recipient->local))
+        list = closed_list_behind(d, attr(d, ATTR_RECIPIENT));
     if (list && !is_authorized(d) &&
         refuse(d, REASON_LIST, list, SETTING_NONE, "a list that is closed to remote mail"))
         return true;
@@ -384,7 +392,7 @@ static bool step_rcpt(struct decider *d)
 {
     if (d->state != STATE_RCPT)
         return pass(d, "not RCPT");
-    struct str text = mail_trim(attr(d, ATTR_RECIPIENT));
+    struct str text = attr(d, ATTR_RECIPIENT);
     struct mail_addr recipient;
     bool answered = false;
     int r = mail_parse(&recipient, text, MAIL_AS_SENT);
@@ -527,11 +535,15 @@ static int consider_login(struct decider *d)
             *d->decision = without;
         return r < 0 ? r : 0;
     case LOGIN_UNAVAILABLE:
-        if (same)
-            *d->decision = without;
-        else if (d->state == STATE_DATA || d->state == STATE_END_OF_MESSAGE)
+        if (!same && (d->state == STATE_DATA || d->state == STATE_END_OF_MESSAGE)) {
             run(d, VIEW_LENIENT);
-        else
+            return 0;
+        }
+        /* What would be refused only without a login is not known to be. */
+        d->decision->would &= without.would;
+        if (d->decision->would_do != without.would_do)
+            d->decision->would_do = d->decision->action;
+        if (!same)
             defer_unavailable(d);
         return 0;
     case LOGIN_NOT_ASKED:
@@ -550,7 +562,7 @@ static int prepare(struct decider *d)
     d->has_at = str_find(sender, '@') != sender.n;
     if (ip_parse(attr(d, ATTR_CLIENT_ADDRESS), &d->addr_space))
         d->addr = &d->addr_space;
-    int r = mail_parse(&d->sender, sender, MAIL_AS_REWRITTEN);
+    int r = mail_parse(&d->sender, attr(d, ATTR_SENDER), MAIL_AS_REWRITTEN);
     if (r < 0)
         return r;
     return rules_relay(d->rules, d->addr, attr(d, ATTR_CLIENT_NAME), d->now, &d->relay);

@@ -68,6 +68,8 @@ static int to_a_label(char *text, size_t *n)
     if (r != IDN2_OK)
         return 0;
     size_t length = strlen((const char *)label);
+    if (length > 0 && label[length - 1] == '.')
+        length--; /* an ideographic full stop at the end has become a dot */
     if (length <= DOMAIN_MIN_BYTES) {
         memcpy(text, label, length);
         *n = length;
@@ -85,16 +87,8 @@ static int normalise_domain(struct str domain, char *out, size_t *n)
             out[used++] = ascii_lower(domain.p[i]);
     if (used > 0 && out[used - 1] == '.')
         used--;
-    if (!str_is_ascii(str_make(out, used))) {
-        int r = to_a_label(out, &used);
-        if (r < 0)
-            return r;
-        /* An ideographic full stop at the end has become a dot. */
-        if (used > 0 && out[used - 1] == '.')
-            used--;
-    }
     *n = used;
-    return 0;
+    return str_is_ascii(str_make(out, used)) ? 0 : to_a_label(out, n);
 }
 
 /* Room for so many bytes, which lives as long as addr; NULL where memory is short. */
@@ -134,23 +128,41 @@ static void mail_init(struct mail_addr *addr)
     addr->whole = addr->local = addr->domain = str_make("", 0);
 }
 
+/* Takes text, without enclosing <>, apart. */
+static void split(struct str text, enum mail_reading reading, struct str *local, struct str *domain)
+{
+    size_t at = str_find_last(text, '@');
+    bool domain_first = false;
+    if (at == text.n && reading == MAIL_AS_REWRITTEN) {
+        size_t bang = str_find(text, '!'), percent = str_find_last(text, '%');
+        domain_first = bang > 0 && bang + 1 < text.n;
+        if (domain_first)
+            at = bang;
+        else if (percent > 0 && percent + 1 < text.n)
+            at = percent;
+    }
+    *local = str_first(text, at);
+    *domain = at < text.n ? str_from(text, at + 1) : str_make("", 0);
+    if (domain_first) {
+        struct str swap = *local;
+        *local = *domain;
+        *domain = swap;
+    }
+}
+
 int mail_parse(struct mail_addr *addr, struct str text, enum mail_reading reading)
 {
+    struct str local, domain;
     mail_init(addr);
-    text = mail_trim(text);
+    split(mail_trim(text), reading, &local, &domain);
+    return normalise(addr, local, domain);
+}
 
-    size_t at = str_find_last(text, '@');
-    if (at != text.n)
-        return normalise(addr, str_first(text, at), str_from(text, at + 1));
-    if (reading == MAIL_AS_REWRITTEN) {
-        at = str_find(text, '!');
-        if (at > 0 && at + 1 < text.n)
-            return normalise(addr, str_from(text, at + 1), str_first(text, at));
-        at = str_find_last(text, '%');
-        if (at > 0 && at + 1 < text.n)
-            return normalise(addr, str_first(text, at), str_from(text, at + 1));
-    }
-    return normalise(addr, text, str_make("", 0));
+struct str mail_sent_local(struct str text, enum mail_reading reading)
+{
+    struct str local, domain;
+    split(mail_trim(text), reading, &local, &domain);
+    return local;
 }
 
 int mail_parse_domain(struct mail_addr *addr, struct str text)
@@ -232,10 +244,19 @@ bool domain_is_host_name(struct str domain)
 
 bool domain_is_single_label(struct str domain)
 {
-    return domain.n > 0 && domain.p[0] != '[' && str_find(domain, '.') == domain.n;
+    bool bracketed = domain.n > 1 && domain.p[0] == '[' && domain.p[domain.n - 1] == ']';
+    return domain.n > 0 && !bracketed && str_find(domain, '.') == domain.n;
 }
 
-bool domain_is_below(struct str domain, struct str parent)
+struct str domain_begin(struct str domain)
 {
-    return domain.n > parent.n + 1 && str_ends_with(domain, parent) && domain.p[domain.n - parent.n - 1] == '.';
+    return domain.n > 0 && domain.p[0] == '.' ? str_from(domain, 1) : domain;
+}
+
+bool domain_next_parent(struct str *domain)
+{
+    size_t dot = str_find(*domain, '.');
+    bool any = dot < domain->n;
+    *domain = str_from(*domain, any ? dot + 1 : dot);
+    return any;
 }

@@ -53,10 +53,17 @@ bool domain_is_literal(struct str domain);
 /* Labels of 1 to 63 letters, digits, - and _, none beginning or ending with -, 253 bytes at most in all. */
 bool domain_is_host_name(struct str domain);
 
-/* A single label, which Postfix may complete with its own domain (append_dot_mydomain). */
+/* A single label that is no literal, which Postfix may complete with its own domain (append_dot_mydomain). */
 bool domain_is_single_label(struct str domain);
 
-/* host.example is below .example. */
-bool domain_is_below(struct str domain, struct str parent);
+/* Cuts the first label off *domain, so that *domain is what the whole is below; false where nothing is left. To be begun
+ * with domain_begin. */
+bool domain_next_parent(struct str *domain);
+
+/* A domain that begins with a dot, which is no host name, is not below what follows that dot. */
+struct str domain_begin(struct str domain);
+
+/* The local part as it was sent, of what mail_parse reads. */
+struct str mail_sent_local(struct str text, enum mail_reading reading);
 
 #endif

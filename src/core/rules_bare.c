@@ -64,7 +64,7 @@ static bool has_local(const struct rule *chain)
     return chain != NULL;
 }
 
-/* The patterns that cover a row of local_domain; ".example" stands for any host below example. Returns whether there are
+/* The patterns that cover a row of local_domain; "?.example" stands for any host below example. Returns whether there are
  * local domains with all below them. */
 static bool find_covering(struct search *search)
 {
@@ -80,11 +80,12 @@ static bool find_covering(struct search *search)
         search->domain = name;
         if (kind == NAME_BELOW) {
             any_below = true;
-            if (name.n >= sizeof below)
+            if (name.n + 2 > sizeof below)
                 continue; /* no domain name is as long */
-            below[0] = '.';
-            memcpy(below + 1, name.p, name.n);
-            search->domain = str_make(below, name.n + 1);
+            below[0] = '?';
+            below[1] = '.';
+            memcpy(below + 2, name.p, name.n);
+            search->domain = str_make(below, name.n + 2);
         }
         (void)pattern_index_match_domain(&search->rules->kill, search->domain, note, search);
     }
@@ -93,18 +94,16 @@ static bool find_covering(struct search *search)
 
 static bool is_below_local(const struct rules *rules, struct str name)
 {
-    for (size_t dot = str_find(name, '.'); dot < name.n; dot = str_find(name, '.')) {
-        name = str_from(name, dot + 1);
+    while (domain_next_parent(&name))
         if (has_local(key_map_get(&rules->domains, NAME_BELOW, name)))
             return true;
-    }
     return false;
 }
 
 /* The patterns for hosts below a local domain. A host that no row names stands for those that a pattern covers. */
 static void find_below(struct search *search)
 {
-    static const struct str marks[] = { STR(""), STR("."), STR("?") };
+    static const struct str marks[] = { STR(""), STR("?."), STR("?") };
     size_t at = 0;
     char kind;
     struct str name;

@@ -43,8 +43,8 @@ const struct rule *rules_access(const struct rules *rules, const struct ip_addr 
 /* The live row for the nearest domain that the name is below. */
 static const struct rule *nearest_below(const struct key_map *map, struct str name, enum rule_value preferred, int64_t now)
 {
-    for (size_t dot = str_find(name, '.'); dot < name.n; dot = str_find(name, '.')) {
-        name = str_from(name, dot + 1);
+    name = domain_begin(name);
+    while (domain_next_parent(&name)) {
         const struct rule *rule = first_preferring(key_map_get(map, NAME_BELOW, name), preferred, now);
         if (rule)
             return rule;
@@ -81,11 +81,10 @@ const struct rule *pattern_index_match_domain(const struct pattern_index *index,
     const struct key_map *map = &index->map;
     void *filed = key_map_get(map, NAME_DOMAIN, domain);
     const struct rule *rule = filed ? visit(filed, context) : NULL;
-    for (struct str rest = domain; !rule && str_find(rest, '.') < rest.n;) {
-        rest = str_from(rest, str_find(rest, '.') + 1);
-        if ((filed = key_map_get(map, NAME_BELOW, rest)) != NULL)
+    struct str parent = domain_begin(domain);
+    while (!rule && domain_next_parent(&parent))
+        if ((filed = key_map_get(map, NAME_BELOW, parent)) != NULL)
             rule = visit(filed, context);
-    }
     for (size_t at = 0; !rule && at < domain.n; at++) {
         struct str suffix = str_from(domain, at);
         if (index->suffixes[suffix.n < SUFFIX_LENGTHS ? suffix.n : SUFFIX_LENGTHS - 1] == 0)
@@ -307,11 +306,12 @@ static bool is_same_account(const struct login_query *query, struct str local, s
     return str_equal(domain, login->domain);
 }
 
-static bool is_account(const struct login_query *query, const struct mail_addr *account)
+/* With or without the sender's extension. */
+static bool is_sender_itself(const struct login_query *query, const struct mail_addr *sender)
 {
     struct str delimiters = settings_text(&query->rules->settings, SETTING_RECIPIENT_DELIMITER);
-    return is_same_account(query, account->local, account->domain) ||
-           is_same_account(query, mail_without_extension(account->local, delimiters), account->domain);
+    return is_same_account(query, sender->local, sender->domain) ||
+           is_same_account(query, mail_without_extension(sender->local, delimiters), sender->domain);
 }
 
 static int visit_alias(const struct rule *rule, void *context)
@@ -321,7 +321,7 @@ static int visit_alias(const struct rule *rule, void *context)
     struct mail_addr account;
     int r = mail_parse(&account, str_make(rule_value_text(rule), rule->value_n), MAIL_AS_SENT);
     if (r == 0)
-        r = is_account(context, &account);
+        r = is_same_account(context, account.local, account.domain);
     mail_fini(&account);
     return r;
 }
@@ -333,7 +333,7 @@ int rules_login_is_sender(const struct rules *rules, struct str login, const str
     struct user_query query = { rules, &rules->users, now, visit_alias, &wanted, 0 };
     int r = mail_parse(&name, login, MAIL_AS_SENT);
     if (r == 0)
-        r = is_account(&wanted, sender);
+        r = is_sender_itself(&wanted, sender);
     if (r == 0)
         r = visit_users(&query, sender);
     mail_fini(&name);
