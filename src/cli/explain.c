@@ -52,9 +52,25 @@ static const char *const step_names[STEP_COUNT + 1] = {
 static bool is_known_to_postfix(struct str name)
 {
     static const char *const names[] = {
-        "protocol_name", "client_port", "server_address", "helo_name", "queue_id", "size", "etrn_domain", "stress",
-        "sasl_method", "sasl_sender", "ccert_subject", "ccert_issuer", "ccert_fingerprint", "ccert_pubkey_fingerprint",
-        "encryption_protocol", "encryption_cipher", "encryption_keysize", "compatibility_level", "mail_version",
+        "protocol_name",
+        "client_port",
+        "server_address",
+        "helo_name",
+        "queue_id",
+        "size",
+        "etrn_domain",
+        "stress",
+        "sasl_method",
+        "sasl_sender",
+        "ccert_subject",
+        "ccert_issuer",
+        "ccert_fingerprint",
+        "ccert_pubkey_fingerprint",
+        "encryption_protocol",
+        "encryption_cipher",
+        "encryption_keysize",
+        "compatibility_level",
+        "mail_version",
     };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (str_is(name, names[i]))
@@ -183,8 +199,9 @@ static void print_head(const struct request *request)
         enum attribute attribute;
         const char *label;
     } shown[] = {
-        { ATTR_CLIENT_ADDRESS, " from client " }, { ATTR_CLIENT_NAME, " named " },   { ATTR_SASL_USERNAME, ", SASL user " },
-        { ATTR_SENDER, ", sender " },             { ATTR_RECIPIENT, ", recipient " },
+        { ATTR_CLIENT_ADDRESS, " from client " }, { ATTR_CLIENT_NAME, " named " },
+        { ATTR_SASL_USERNAME, ", SASL user " },   { ATTR_SENDER, ", sender " },
+        { ATTR_RECIPIENT, ", recipient " },
     };
     put_str(request->attr[ATTR_PROTOCOL_STATE]);
     for (size_t i = 0; i < sizeof shown / sizeof *shown; i++) {
@@ -209,8 +226,9 @@ static void print_text(struct session *session, const struct request *request, c
     if ((settings->number[SETTING_OBSERVE] & OBSERVE_ALL) != 0)
         printf("  observe = all: whatever was found, the answer is DUNNO\n");
     if (decision->needs_login)
-        printf("  The answer depends on a recent mailbox login from this address: none is assumed; --login USER pretends "
-               "one.\n");
+        printf(
+            "  The answer depends on a recent mailbox login from this address: none is assumed; --login USER pretends "
+            "one.\n");
     printf("  action=");
     put_str(str_make(reply, n));
     fputc('\n', stdout);
@@ -287,8 +305,8 @@ static int explain_request(struct session *session, const struct rules *rules, c
     return STATUS_DONE;
 }
 
-static int explain_state(struct session *session, const struct rules *rules, struct request *request,
-                         const char *state, bool *goes_on)
+static int explain_state(struct session *session, const struct rules *rules, struct request *request, const char *state,
+                         bool *goes_on)
 {
     request->attr[ATTR_PROTOCOL_STATE] = str_of(state);
     return explain_request(session, rules, request, goes_on);

@@ -18,9 +18,12 @@ static const struct command *const commands[] = {
 enum { N_COMMANDS = sizeof commands / sizeof *commands, MAX_OPTIONS = 32, COMMON_HELP = 'h', COMMON_VERSION = 'V' };
 
 static const struct option common_options[] = {
-    { "config", required_argument, NULL, 'c' },    { "database", required_argument, NULL, 'd' },
-    { "json", no_argument, NULL, 'j' },            { "help", no_argument, NULL, COMMON_HELP },
-    { "version", no_argument, NULL, COMMON_VERSION }, { NULL, 0, NULL, 0 },
+    { "config", required_argument, NULL, 'c' },
+    { "database", required_argument, NULL, 'd' },
+    { "json", no_argument, NULL, 'j' },
+    { "help", no_argument, NULL, COMMON_HELP },
+    { "version", no_argument, NULL, COMMON_VERSION },
+    { NULL, 0, NULL, 0 },
 };
 
 static void print_help(void)

@@ -21,7 +21,8 @@ const struct kind *kind_by_name(const char *name)
     for (size_t i = 0; i < KIND_COUNT; i++)
         if (strcmp(kinds[i].name, name) == 0)
             return &kinds[i];
-    (void)cli_usage("there is no kind \"%s\": it is deny, allow, grant, refuse, kill, accept, domain, user or list", name);
+    (void)cli_usage("there is no kind \"%s\": it is deny, allow, grant, refuse, kill, accept, domain, user or list",
+                    name);
     return NULL;
 }
 

@@ -130,6 +130,10 @@ static const struct option list_options[] = {
 };
 
 const struct command list_command = {
-    "list", "[KIND] [--expired] [--json]", "Prints the rules, of one kind or all.", "gatepost list deny", list_options,
+    "list",
+    "[KIND] [--expired] [--json]",
+    "Prints the rules, of one kind or all.",
+    "gatepost list deny",
+    list_options,
     run_list,
 };

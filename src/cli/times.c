@@ -18,7 +18,8 @@ int times_parse_span(const char *text, int64_t *seconds, struct error *error)
     } units[] = { { 's', 1 }, { 'm', 60 }, { 'h', 3600 }, { 'd', 86400 }, { 'w', 604800 } };
     struct str all = str_of(text);
     unsigned long n;
-    if (all.n >= 2 && all.n <= SPAN_MAX_DIGITS + 1 && str_to_number(str_first(all, all.n - 1), 999999999, &n) && n > 0) {
+    if (all.n >= 2 && all.n <= SPAN_MAX_DIGITS + 1 && str_to_number(str_first(all, all.n - 1), 999999999, &n) &&
+        n > 0) {
         for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
             if (units[i].unit == all.p[all.n - 1]) {
                 *seconds = (int64_t)n * units[i].seconds;

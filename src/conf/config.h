@@ -89,12 +89,12 @@ struct config {
 int config_init(struct config *config);
 void config_fini(struct config *config);
 
-/* Sets a value; of a list, the first one replaces the presets and the others are added. Returns 0; -EINVAL with what would be
- * right in *error; or -ENOMEM. */
+/* Sets a value; of a list, the first one replaces the presets and the others are added. Returns 0; -EINVAL with what
+ * would be right in *error; or -ENOMEM. */
 int config_set(struct config *config, enum config_key key, const char *value, struct error *error);
 
-/* Reads a configuration file. Returns 0, or a negative errno with file, line and fault in *error; -ENOENT where there is
- * no such file. */
+/* Reads a configuration file. Returns 0, or a negative errno with file, line and fault in *error; -ENOENT where there
+ * is no such file. */
 int config_read(struct config *config, const char *path, struct error *error);
 
 /* What `over` sets replaces what `config` has. Returns 0, or -ENOMEM. */

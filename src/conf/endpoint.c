@@ -47,8 +47,10 @@ static int parse_inet(struct str rest, struct endpoint *endpoint, struct error *
     else if (str_find(host, ':') != host.n)
         host.n = 0;
     if (host.n == 0 || host.n >= sizeof host_text || !str_to_number(port, PORT_MAX, &number) || number == 0)
-        return error_set(error, -EINVAL, "\"inet:%.*s\" is not inet:host:port or inet:[IPv6 address]:port with a port from "
-                                         "1 to %d", STR_ARGS(rest), PORT_MAX);
+        return error_set(error, -EINVAL,
+                         "\"inet:%.*s\" is not inet:host:port or inet:[IPv6 address]:port with a port from "
+                         "1 to %d",
+                         STR_ARGS(rest), PORT_MAX);
     (void)snprintf(host_text, sizeof host_text, "%.*s", STR_ARGS(host));
     (void)snprintf(port_text, sizeof port_text, "%lu", number);
     return resolve(host_text, port_text, endpoint, error);
@@ -63,8 +65,8 @@ int endpoint_parse(const char *text, struct endpoint *endpoint, struct error *er
         return parse_unix(str_from(all, local.n), endpoint, error);
     if (all.n > inet.n && str_equal(str_first(all, inet.n), inet))
         return parse_inet(str_from(all, inet.n), endpoint, error);
-    return error_set(error, -EINVAL, "\"%s\" is no endpoint: write inet:host:port, inet:[IPv6 address]:port or unix:/path",
-                     text);
+    return error_set(error, -EINVAL,
+                     "\"%s\" is no endpoint: write inet:host:port, inet:[IPv6 address]:port or unix:/path", text);
 }
 
 void endpoint_format(const struct endpoint *endpoint, char text[ENDPOINT_TEXT_SIZE])
@@ -76,6 +78,6 @@ void endpoint_format(const struct endpoint *endpoint, char text[ENDPOINT_TEXT_SI
     }
     (void)getnameinfo(&endpoint->addr.any, endpoint->addr_n, host, sizeof host, port, sizeof port,
                       NI_NUMERICHOST | NI_NUMERICSERV);
-    (void)snprintf(text, ENDPOINT_TEXT_SIZE, endpoint->addr.any.sa_family == AF_INET6 ? "inet:[%s]:%s" : "inet:%s:%s", host,
-                   port);
+    (void)snprintf(text, ENDPOINT_TEXT_SIZE, endpoint->addr.any.sa_family == AF_INET6 ? "inet:[%s]:%s" : "inet:%s:%s",
+                   host, port);
 }

@@ -22,8 +22,8 @@ struct endpoint {
 
 enum { ENDPOINT_TEXT_SIZE = 128 };
 
-/* Parses inet:host:port, inet:[address]:port or unix:/path. A host that is a name is looked up, which may take its time.
- * Returns 0, or -EINVAL with what is wrong in *error. */
+/* Parses inet:host:port, inet:[address]:port or unix:/path. A host that is a name is looked up, which may take its
+ * time. Returns 0, or -EINVAL with what is wrong in *error. */
 int endpoint_parse(const char *text, struct endpoint *endpoint, struct error *error);
 
 /* In the same syntax, with the address as a number. */

@@ -81,7 +81,8 @@ void ip_format(const struct ip_addr *addr, char text[IP_TEXT_SIZE])
         return;
     }
     (void)inet_ntop(AF_INET6, bytes, text, IP_TEXT_SIZE);
-    /* glibc writes ::192.0.2.1 for addresses of ::/96; RFC 5952 keeps that for well-known prefixes, and ::/96 is none. */
+    /* glibc writes ::192.0.2.1 for addresses of ::/96; RFC 5952 keeps that for well-known prefixes, and ::/96 is none.
+     */
     if (addr->hi == 0 && strchr(text, '.') != NULL)
         (void)snprintf(text, IP_TEXT_SIZE, "::%" PRIx64 ":%" PRIx64, addr->lo >> 16 & 0xffff, addr->lo & 0xffff);
 }
@@ -233,8 +234,10 @@ int block_parse(struct str text, struct block *block, struct error *error)
     if (text.n == 0)
         return error_set(error, -EINVAL, "an empty block");
     if (!block_is_meant(text))
-        return error_set(error, -EINVAL, "\"%.*s\" is no block: write an address, a prefix such as 192.0.2.0/24 or "
-                                         "2001:db8::/32, or a range such as 192.0.2.1-50", STR_ARGS(text));
+        return error_set(error, -EINVAL,
+                         "\"%.*s\" is no block: write an address, a prefix such as 192.0.2.0/24 or "
+                         "2001:db8::/32, or a range such as 192.0.2.1-50",
+                         STR_ARGS(text));
     if ((at = str_find(text, '-')) != text.n)
         return parse_range(text, at, block, error);
     if ((at = str_find(text, '/')) != text.n)
@@ -248,8 +251,10 @@ int block_parse(struct str text, struct block *block, struct error *error)
             if (parse_v4(str_make(zero, text.n), &v4))
                 return make_prefix(ip_from_v4(v4), 24, block);
         }
-        return error_set(error, -EINVAL, "\"%.*s\": a * can stand for the last of four numbers only; write a prefix "
-                                         "such as 192.0.0.0/16", STR_ARGS(text));
+        return error_set(error, -EINVAL,
+                         "\"%.*s\": a * can stand for the last of four numbers only; write a prefix "
+                         "such as 192.0.0.0/16",
+                         STR_ARGS(text));
     }
     int r = parse_addr(text, &block->first, error);
     block->last = block->first;

@@ -30,8 +30,8 @@ struct block {
 };
 
 enum {
-    IP_TEXT_SIZE = 46,                    /* the longest address and a NUL */
-    BLOCK_TEXT_SIZE = 2 * IP_TEXT_SIZE    /* two addresses and a dash */
+    IP_TEXT_SIZE = 46,                 /* the longest address and a NUL */
+    BLOCK_TEXT_SIZE = 2 * IP_TEXT_SIZE /* two addresses and a dash */
 };
 
 /* IPv4 in four decimal numbers, or IPv6; false where text is neither. */
@@ -62,8 +62,8 @@ void block_format(const struct block *block, char text[BLOCK_TEXT_SIZE]);
 
 bool block_holds(const struct block *block, const struct ip_addr *addr);
 
-/* Takes the first of the fewest prefixes that make up the block off its front; false when nothing is left. A block is at
- * most 254 prefixes. */
+/* Takes the first of the fewest prefixes that make up the block off its front; false when nothing is left. A block is
+ * at most 254 prefixes. */
 struct block_rest {
     struct ip_addr next, last;
     bool done;

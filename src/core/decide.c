@@ -57,7 +57,8 @@ static enum state read_state(struct str text)
         const char *name;
         enum state state;
     } states[] = {
-        { "RCPT", STATE_RCPT }, { "MAIL", STATE_MAIL }, { "DATA", STATE_DATA }, { "END-OF-MESSAGE", STATE_END_OF_MESSAGE },
+        { "RCPT", STATE_RCPT }, { "MAIL", STATE_MAIL },
+        { "DATA", STATE_DATA }, { "END-OF-MESSAGE", STATE_END_OF_MESSAGE },
         { "VRFY", STATE_VRFY }, { "ETRN", STATE_ETRN },
     };
     for (size_t i = 0; i < sizeof states / sizeof *states; i++)
@@ -68,11 +69,10 @@ static enum state read_state(struct str text)
 
 /* Notes and answers. */
 
-static void note(struct decider *d, enum decide_outcome outcome, enum reason reason, const struct rule *rule, enum setting setting,
-                 const char *why)
+static void note(struct decider *d, enum decide_outcome outcome, enum reason reason, const struct rule *rule,
+                 enum setting setting, const char *why)
 {
-    d->decision->notes[d->decision->n_notes++] =
-        (struct decide_note){ d->step, outcome, reason, rule, setting, why };
+    d->decision->notes[d->decision->n_notes++] = (struct decide_note){ d->step, outcome, reason, rule, setting, why };
 }
 
 static bool pass(struct decider *d, const char *why)
@@ -81,7 +81,8 @@ static bool pass(struct decider *d, const char *why)
     return false;
 }
 
-static bool answer(struct decider *d, enum action action, const struct rule *rule, enum setting setting, const char *why)
+static bool answer(struct decider *d, enum action action, const struct rule *rule, enum setting setting,
+                   const char *why)
 {
     note(d, NOTE_DECIDED, REASON_NONE, rule, setting, why);
     d->decision->action = action;
@@ -103,10 +104,11 @@ static bool is_unverified(struct decider *d)
 }
 
 /* Answers with a refusal, unless it is only observed: then the next step decides. */
-static bool refuse(struct decider *d, enum reason reason, const struct rule *rule, enum setting setting, const char *why)
+static bool refuse(struct decider *d, enum reason reason, const struct rule *rule, enum setting setting,
+                   const char *why)
 {
-    static const uint32_t by_name = 1U << REASON_VRFY | 1U << REASON_LOCAL_SENDER | 1U << REASON_ROUTED |
-                                    1U << REASON_LIST | 1U << REASON_RELAY;
+    static const uint32_t by_name =
+        1U << REASON_VRFY | 1U << REASON_LOCAL_SENDER | 1U << REASON_ROUTED | 1U << REASON_LIST | 1U << REASON_RELAY;
     if ((number(d, SETTING_OBSERVE) & (OBSERVE_ALL | 1U << reason)) != 0) {
         note(d, NOTE_OBSERVED, reason, rule, setting, why);
         d->decision->would |= 1U << reason;
@@ -367,8 +369,7 @@ static bool rcpt_ours(struct decider *d, const struct mail_addr *recipient, cons
     const struct rule *list = closed_list(d, recipient);
     if (!list && mail_is_routed(recipient->local))
         list = closed_list_behind(d, attr(d, ATTR_RECIPIENT));
-    if (list && !is_authorized(d) &&
-        refuse(d, REASON_LIST, list, SETTING_NONE, "a list that is closed to remote mail"))
+    if (list && !is_authorized(d) && refuse(d, REASON_LIST, list, SETTING_NONE, "a list that is closed to remote mail"))
         return true;
     if (d->sasl)
         return answer(d, ACTION_OK, NULL, SETTING_NONE, "our recipient, from a client authenticated by SASL");
@@ -516,8 +517,8 @@ static void defer_unavailable(struct decider *d)
     };
 }
 
-/* The answer hangs on a login where it differs between one on record and none. What would be logged counts as part of the
- * answer, but is no ground for deferring. */
+/* The answer hangs on a login where it differs between one on record and none. What would be logged counts as part of
+ * the answer, but is no ground for deferring. */
 static int consider_login(struct decider *d)
 {
     struct decision without = *d->decision;

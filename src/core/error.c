@@ -26,8 +26,8 @@ int error_prefix(struct error *error, int code, const char *format, ...)
         va_end(args);
         size_t used = n < 0 ? 0 : (size_t)n;
         if (used < sizeof error->text)
-            (void)snprintf(error->text + used, sizeof error->text - used, ": %.*s",
-                           (int)(sizeof error->text - used), rest);
+            (void)snprintf(error->text + used, sizeof error->text - used, ": %.*s", (int)(sizeof error->text - used),
+                           rest);
     }
     return code;
 }

@@ -12,8 +12,8 @@
 
 enum { MAIL_SMALL_BYTES = 512 }; /* an address longer than this costs an allocation */
 
-/* All three point into the structure itself or into heap: it must not be copied. Bare: domain is empty, and whole is the
- * local part; else whole is local@domain. */
+/* All three point into the structure itself or into heap: it must not be copied. Bare: domain is empty, and whole is
+ * the local part; else whole is local@domain. */
 struct mail_addr {
     struct str whole, local, domain;
     char *heap;
@@ -32,8 +32,8 @@ int mail_parse(struct mail_addr *addr, struct str text, enum mail_reading readin
 /* The same for a domain alone: local and whole are empty. */
 int mail_parse_domain(struct mail_addr *addr, struct str text);
 
-/* The address of the given local part, which must be folded, at the domain of addr, or bare where that is. Returns 0, or
- * -ENOMEM. */
+/* The address of the given local part, which must be folded, at the domain of addr, or bare where that is. Returns 0,
+ * or -ENOMEM. */
 int mail_with_local(struct mail_addr *other, const struct mail_addr *addr, struct str local);
 
 void mail_fini(struct mail_addr *addr);
@@ -56,8 +56,8 @@ bool domain_is_host_name(struct str domain);
 /* A single label that is no literal, which Postfix may complete with its own domain (append_dot_mydomain). */
 bool domain_is_single_label(struct str domain);
 
-/* Cuts the first label off *domain, so that *domain is what the whole is below; false where nothing is left. To be begun
- * with domain_begin. */
+/* Cuts the first label off *domain, so that *domain is what the whole is below; false where nothing is left. To be
+ * begun with domain_begin. */
 bool domain_next_parent(struct str *domain);
 
 /* A domain that begins with a dot, which is no host name, is not below what follows that dot. */

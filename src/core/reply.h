@@ -12,8 +12,8 @@ enum {
     REPLY_MAX_BYTES = SETTING_TEXT_MAX_BYTES / 9 * REPLY_NETWORK_MAX_BYTES + SETTING_TEXT_MAX_BYTES + 128
 };
 
-/* Writes what comes after action= to text, without line end, and returns its length. Control characters from the network
- * become `?`. Never empty, never digits alone: Postfix would take that for a permit. The size may be less than
+/* Writes what comes after action= to text, without line end, and returns its length. Control characters from the
+ * network become `?`. Never empty, never digits alone: Postfix would take that for a permit. The size may be less than
  * REPLY_MAX_BYTES; the text is cut then. */
 size_t reply_action(const struct decision *decision, const struct request *request, const struct settings *settings,
                     char *text, size_t size);

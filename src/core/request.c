@@ -44,9 +44,8 @@ static const char *take_line(struct request_parser *parser, const char *buffer, 
 static void complete(struct request_parser *parser, const char *buffer, struct request *request)
 {
     for (int a = 0; a < ATTR_COUNT; a++)
-        request->attr[a] = (parser->seen & 1U << a) != 0
-                               ? str_make(buffer + parser->value[a].at, parser->value[a].n)
-                               : str_make("", 0);
+        request->attr[a] = (parser->seen & 1U << a) != 0 ? str_make(buffer + parser->value[a].at, parser->value[a].n)
+                                                         : str_make("", 0);
     *parser = (struct request_parser){ 0 };
 }
 

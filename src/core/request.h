@@ -49,9 +49,10 @@ struct request_parser {
 enum request_progress { REQUEST_INCOMPLETE, REQUEST_COMPLETE, REQUEST_MALFORMED };
 
 /*
- * Goes on parsing the n bytes at buffer, which begin with the first byte of the request and hold what earlier calls saw;
- * they may have moved. A complete request is written to *request, its length to *length, and the parser is ready for the
- * next one. Of a malformed one *fault says in a few words what is wrong: a line without =, a NUL, or more than max_bytes.
+ * Goes on parsing the n bytes at buffer, which begin with the first byte of the request and hold what earlier calls
+ * saw; they may have moved. A complete request is written to *request, its length to *length, and the parser is ready
+ * for the next one. Of a malformed one *fault says in a few words what is wrong: a line without =, a NUL, or more than
+ * max_bytes.
  */
 enum request_progress request_parse(struct request_parser *parser, const char *buffer, size_t n, size_t max_bytes,
                                     struct request *request, size_t *length, const char **fault);

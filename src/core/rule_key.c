@@ -79,17 +79,19 @@ static int parse_host(struct rule_key *key, struct str text, struct error *error
     if (r == -ENOMEM)
         return error_set(error, r, "out of memory");
     if (r < 0 || !domain_is_host_name(key->name) || last_label_is_digits(key->name) || str_is(key->name, "unknown"))
-        return error_set(error, -EINVAL, "\"%.*s\" is neither a block nor a host name: write e.g. 192.0.2.0/24, "
-                                         "mail.example.net or .example.net", STR_ARGS(text));
+        return error_set(error, -EINVAL,
+                         "\"%.*s\" is neither a block nor a host name: write e.g. 192.0.2.0/24, "
+                         "mail.example.net or .example.net",
+                         STR_ARGS(text));
     return 0;
 }
 
-/* A suffix is a piece of text, not a domain: a dot in front stays, and labels are converted where it begins with one. */
+/* A suffix is a piece of text, not a domain: a dot in front stays, and labels are converted where it begins with one.
+ */
 static int parse_suffix(struct rule_key *key, struct str suffix, struct str whole, struct error *error)
 {
-    return suffix.n > 0 && suffix.p[0] == '.'
-               ? parse_domain(key, NAME_SUFFIX, "@*.", str_from(suffix, 1), whole, error)
-               : parse_domain(key, NAME_SUFFIX, "@*", suffix, whole, error);
+    return suffix.n > 0 && suffix.p[0] == '.' ? parse_domain(key, NAME_SUFFIX, "@*.", str_from(suffix, 1), whole, error)
+                                              : parse_domain(key, NAME_SUFFIX, "@*", suffix, whole, error);
 }
 
 static int parse_address(struct rule_key *key, struct str text, struct error *error)
@@ -113,8 +115,10 @@ static int check_one_at(struct str text, struct error *error)
 {
     size_t at = str_find(text, '@');
     if (at == text.n)
-        return error_set(error, -EINVAL, "\"%.*s\" has no @: write user@host, @host, @.host for every host below it, or "
-                                         "@*suffix", STR_ARGS(text));
+        return error_set(error, -EINVAL,
+                         "\"%.*s\" has no @: write user@host, @host, @.host for every host below it, or "
+                         "@*suffix",
+                         STR_ARGS(text));
     if (at != str_find_last(text, '@'))
         return error_set(error, -EINVAL, "\"%.*s\" has more than one @", STR_ARGS(text));
     return 0;

@@ -44,11 +44,11 @@ enum name_kind {
 
 struct rule_key {
     bool is_block;
-    struct block block;   /* where is_block */
-    enum name_kind kind;  /* where not, and */
-    struct str name;      /* its address, domain or suffix, without what marks the kind; points into text */
-    size_t local_n;       /* with NAME_ADDRESS: bytes of the local part */
-    char *text;           /* canonical text, owned */
+    struct block block;  /* where is_block */
+    enum name_kind kind; /* where not, and */
+    struct str name;     /* its address, domain or suffix, without what marks the kind; points into text */
+    size_t local_n;      /* with NAME_ADDRESS: bytes of the local part */
+    char *text;          /* canonical text, owned */
 };
 
 /* Understands a key of any table but RULE_SETTING. Returns 0; -EINVAL with what is wrong and what would be right in

@@ -75,11 +75,16 @@ static int read_value(const struct rule_row *row, enum rule_value *value, struct
         const char *text;
         enum rule_value value;
     } values[] = {
-        { RULE_ACCESS_BLOCK, "deny", RULE_REFUSE },       { RULE_ACCESS_BLOCK, "grant", RULE_GRANT },
-        { RULE_RELAY_GRANT, "grant", RULE_GRANT },        { RULE_RELAY_GRANT, "refuse", RULE_REFUSE },
-        { RULE_LOCAL_DOMAIN, "local", RULE_DOMAIN_LOCAL }, { RULE_LOCAL_DOMAIN, "relay", RULE_DOMAIN_RELAY },
-        { RULE_LOCAL_LIST, "yes", RULE_LIST_OPEN },       { RULE_LOCAL_LIST, "no", RULE_LIST_CLOSED },
-        { RULE_LOCAL_LIST, "", RULE_LIST_AS_SET },        { RULE_KILL_ENTRY, "", RULE_PLAIN },
+        { RULE_ACCESS_BLOCK, "deny", RULE_REFUSE },
+        { RULE_ACCESS_BLOCK, "grant", RULE_GRANT },
+        { RULE_RELAY_GRANT, "grant", RULE_GRANT },
+        { RULE_RELAY_GRANT, "refuse", RULE_REFUSE },
+        { RULE_LOCAL_DOMAIN, "local", RULE_DOMAIN_LOCAL },
+        { RULE_LOCAL_DOMAIN, "relay", RULE_DOMAIN_RELAY },
+        { RULE_LOCAL_LIST, "yes", RULE_LIST_OPEN },
+        { RULE_LOCAL_LIST, "no", RULE_LIST_CLOSED },
+        { RULE_LOCAL_LIST, "", RULE_LIST_AS_SET },
+        { RULE_KILL_ENTRY, "", RULE_PLAIN },
         { RULE_ACCEPT_ENTRY, "", RULE_PLAIN },
     };
     if (row->table == RULE_LOCAL_USER)

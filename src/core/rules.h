@@ -28,16 +28,16 @@ struct rule_row {
 
 /* What the value says. */
 enum rule_value {
-    RULE_GRANT,         /* access_block, relay_grant */
+    RULE_GRANT, /* access_block, relay_grant */
     RULE_REFUSE,
-    RULE_DOMAIN_LOCAL,  /* local_domain */
+    RULE_DOMAIN_LOCAL, /* local_domain */
     RULE_DOMAIN_RELAY,
-    RULE_USER_ACCOUNT,  /* local_user: an account of its own */
-    RULE_USER_ALIAS,    /* local_user: of the account in `value_text` */
-    RULE_LIST_OPEN,     /* local_list: remote_mail yes, no, or as the setting */
+    RULE_USER_ACCOUNT, /* local_user: an account of its own */
+    RULE_USER_ALIAS,   /* local_user: of the account in `value_text` */
+    RULE_LIST_OPEN,    /* local_list: remote_mail yes, no, or as the setting */
     RULE_LIST_CLOSED,
     RULE_LIST_AS_SET,
-    RULE_PLAIN          /* kill_entry, accept_entry */
+    RULE_PLAIN /* kill_entry, accept_entry */
 };
 
 struct rule {
@@ -91,8 +91,8 @@ const struct settings *rules_settings(const struct rules *rules);
 /* The row of access_block that decides about the client; addr is NULL for a client without an address. */
 const struct rule *rules_access(const struct rules *rules, const struct ip_addr *addr, int64_t now);
 
-/* The row of relay_grant that decides about the client; name is its verified host name, or `unknown`. An exact name counts
- * as longer than any prefix, a domain as shorter. Returns 0 with the row or NULL in *rule, or -ENOMEM. */
+/* The row of relay_grant that decides about the client; name is its verified host name, or `unknown`. An exact name
+ * counts as longer than any prefix, a domain as shorter. Returns 0 with the row or NULL in *rule, or -ENOMEM. */
 int rules_relay(const struct rules *rules, const struct ip_addr *addr, struct str name, int64_t now,
                 const struct rule **rule);
 
@@ -115,8 +115,8 @@ bool rules_has_domain(const struct rules *rules, int64_t now);
 /* The row that makes this very address, with its domain, an account of its own. */
 const struct rule *rules_account(const struct rules *rules, const struct mail_addr *sender, int64_t now);
 
-/* The row of local_list that the address reaches in one spelling or another; of several that count alike, one that keeps
- * remote mail out. Returns 0 with the row or NULL in *rule, or -ENOMEM. */
+/* The row of local_list that the address reaches in one spelling or another; of several that count alike, one that
+ * keeps remote mail out. Returns 0 with the row or NULL in *rule, or -ENOMEM. */
 int rules_list(const struct rules *rules, const struct mail_addr *addr, int64_t now, const struct rule **rule);
 
 /* Whether a row of local_list keeps remote mail out. */

@@ -64,8 +64,8 @@ static bool has_local(const struct rule *chain)
     return chain != NULL;
 }
 
-/* The patterns that cover a row of local_domain; "?.example" stands for any host below example. Returns whether there are
- * local domains with all below them. */
+/* The patterns that cover a row of local_domain; "?.example" stands for any host below example. Returns whether there
+ * are local domains with all below them. */
 static bool find_covering(struct search *search)
 {
     size_t at = 0;

@@ -17,8 +17,8 @@ enum { KEY_LOCAL_OF = 'o' };
 
 enum { SUFFIX_LENGTHS = 256 };
 
-/* Sender patterns. suffixes counts those of each length (the last entry: of that length and above), so that only suffixes
- * of lengths that occur are looked for. */
+/* Sender patterns. suffixes counts those of each length (the last entry: of that length and above), so that only
+ * suffixes of lengths that occur are looked for. */
 struct pattern_index {
     struct key_map map;
     size_t suffixes[SUFFIX_LENGTHS];
@@ -39,11 +39,11 @@ struct bare_kill {
 struct rules {
     struct settings settings;
     size_t count[RULE_TABLE_COUNT];
-    struct prefix_map access;      /* to chains, as all maps below but accept */
+    struct prefix_map access; /* to chains, as all maps below but accept */
     struct prefix_map relay;
     struct key_map relay_names;
     struct pattern_index kill;
-    struct pattern_index accept;   /* to struct accept_clients */
+    struct pattern_index accept; /* to struct accept_clients */
     struct key_map domains;
     struct key_map users;
     struct key_map lists;
@@ -57,8 +57,8 @@ static inline bool rule_is_live(const struct rule *rule, int64_t now)
     return rule->expires_at == RULE_NEVER_EXPIRES || rule->expires_at > now;
 }
 
-/* Calls visit with what is filed under each pattern that covers the address, the most specific first, until it returns a
- * row; only_domain leaves whole addresses out. */
+/* Calls visit with what is filed under each pattern that covers the address, the most specific first, until it returns
+ * a row; only_domain leaves whole addresses out. */
 typedef const struct rule *pattern_visit(void *filed, void *context);
 const struct rule *pattern_index_match(const struct pattern_index *index, const struct mail_addr *addr,
                                        pattern_visit *visit, void *context);

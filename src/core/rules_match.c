@@ -41,7 +41,8 @@ const struct rule *rules_access(const struct rules *rules, const struct ip_addr 
 }
 
 /* The live row for the nearest domain that the name is below. */
-static const struct rule *nearest_below(const struct key_map *map, struct str name, enum rule_value preferred, int64_t now)
+static const struct rule *nearest_below(const struct key_map *map, struct str name, enum rule_value preferred,
+                                        int64_t now)
 {
     name = domain_begin(name);
     while (domain_next_parent(&name)) {

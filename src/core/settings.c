@@ -6,7 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define YES_NO { "no", "yes", NULL }
+#define YES_NO                                                                                                         \
+    {                                                                                                                  \
+        "no", "yes", NULL                                                                                              \
+    }
 #define TEXT_OF(reason)                                                                                                \
     {                                                                                                                  \
         "text_" reason, SETTING_IS_TEXT, { NULL }, 0, 0, NULL, NULL, NULL                                              \
@@ -15,76 +18,161 @@
 enum { PORT_MAX = 65535 };
 
 static const struct setting_info infos[SETTING_COUNT] = {
-    [SETTING_RELAY_FOR] = {
-        "relay_for", SETTING_IS_CHOICE, { "nobody", "addresses", "local-users", "local-hosts", "anyone", NULL }, 0, 0,
-        "addresses", NULL,
-        "Who may send mail to foreign domains. A ladder, on which each step includes those before it: nobody but "
-        "authenticated sessions (SASL, or POP before SMTP); also the clients of relay_grant and the senders of "
-        "accept_entry; also senders that are an account in local_user; also senders in a local domain; everybody. From "
-        "local-users on, whoever forges such a sender can relay." },
-    [SETTING_UNLISTED_CLIENTS] = {
-        "unlisted_clients", SETTING_IS_CHOICE, { "grant", "deny", NULL }, 0, 0, "grant", NULL,
-        "Whether clients that no row of access_block covers may connect." },
-    [SETTING_POP_BEFORE_SMTP] = {
-        "pop_before_smtp", SETTING_IS_NUMBER, { NULL }, 0, 10080, "30", "minutes",
-        "For how long a POP or IMAP login lets its client address relay; 0 turns that off." },
-    [SETTING_POP_BEFORE_SMTP_MATCH] = {
-        "pop_before_smtp_match", SETTING_IS_CHOICE, { "sender", "address", NULL }, 0, 0, "sender", NULL,
-        "What a login permits: only mail whose sender is the account that logged in or one of its aliases, or any sender "
-        "at that client address." },
-    [SETTING_POP_BEFORE_SMTP_MAX_ACCOUNTS] = {
-        "pop_before_smtp_max_accounts", SETTING_IS_NUMBER, { NULL }, 0, 1000, "3", "accounts",
-        "With pop_before_smtp_match address: where more accounts than this have logged in from one address, as behind "
-        "NAT, a proxy or webmail, none of them counts; 0 sets no limit." },
-    [SETTING_POP_BEFORE_SMTP_SKIP] = {
-        "pop_before_smtp_skip", SETTING_IS_BLOCKS, { NULL }, 0, 0, "127.0.0.0/8 ::1", NULL,
-        "Logins from these blocks are not recorded." },
-    [SETTING_POP_BEFORE_SMTP_IPV6_PREFIX] = {
-        "pop_before_smtp_ipv6_prefix", SETTING_IS_NUMBER, { NULL }, 48, 128, "128", "bits",
-        "How much of an IPv6 address a login covers." },
-    [SETTING_LOCAL_SENDER_AUTH] = {
-        "local_sender_auth", SETTING_IS_CHOICE, YES_NO, 0, 0, "no", NULL,
-        "Refuse a sender of a local domain from whoever is neither authenticated nor in relay_grant or accept_entry." },
-    [SETTING_REFUSE_NULL_SENDER] = {
-        "refuse_null_sender", SETTING_IS_CHOICE, { "no", "yes", "authenticated", NULL }, 0, 0, "no", NULL,
-        "Refuse the null sender <>: from everybody, or only from clients with a SASL or mailbox login, which have no "
-        "bounces to send. Refusing it from everybody loses bounces, against RFC 5321." },
-    [SETTING_OBSERVE] = {
-        "observe", SETTING_IS_REASONS, { NULL }, 0, 0, "", NULL,
-        "Reasons that are only logged (would=) and not acted upon: the next step decides. With all, everything is "
-        "answered DUNNO." },
-    [SETTING_REQUIRE_VALID_SENDER] = {
-        "require_valid_sender", SETTING_IS_CHOICE, YES_NO, 0, 0, "no", NULL,
-        "Refuse a sender that is not user@host, with a host name or an address literal for the host." },
-    [SETTING_REFUSE_ROUTED_RECIPIENT] = {
-        "refuse_routed_recipient", SETTING_IS_CHOICE, YES_NO, 0, 0, "yes", NULL,
-        "Refuse recipients of a local domain that are routed on by a percent sign, an exclamation mark or a second @ in "
-        "their local part." },
-    [SETTING_RECIPIENT_DELIMITER] = {
-        "recipient_delimiter", SETTING_IS_DELIMITERS, { NULL }, 0, 0, "+", NULL,
-        "The characters that can separate an address extension from the name, as in Postfix's parameter of that name." },
-    [SETTING_LIST_REMOTE_MAIL] = {
-        "list_remote_mail", SETTING_IS_CHOICE, YES_NO, 0, 0, "yes", NULL,
-        "Whether clients without authorization may send to a local_list whose row does not say." },
-    [SETTING_MAX_RECIPIENTS] = {
-        "max_recipients", SETTING_IS_NUMBER, { NULL }, 0, UINT32_MAX, "0", "recipients",
-        "The most recipients of one outgoing message; 0 sets no limit." },
-    [SETTING_SUBMISSION_PORTS] = {
-        "submission_ports", SETTING_IS_PORTS, { NULL }, 0, 0, "", NULL,
-        "On these server ports clients without SASL are refused; a mailbox login is not enough (RFC 6409)." },
-    [SETTING_REFUSE_VRFY] = {
-        "refuse_vrfy", SETTING_IS_CHOICE, YES_NO, 0, 0, "yes", NULL,
-        "Refuse VRFY and ETRN from clients that are neither SASL authenticated nor in relay_grant." },
-    [SETTING_ARCHIVE_TO] = {
-        "archive_to", SETTING_IS_ADDRESS, { NULL }, 0, 0, "", NULL,
-        "Send a copy of every message of the kind that archive names to this user@domain; empty turns that off." },
-    [SETTING_ARCHIVE] = {
-        "archive", SETTING_IS_CHOICE, { "all", "inbound", "outbound", NULL }, 0, 0, "all", NULL,
-        "Which messages archive_to gets. Outbound is what a client sends that may relay." },
-    [SETTING_REPLY_STYLE] = {
-        "reply_style", SETTING_IS_CHOICE, { "verb", "code", NULL }, 0, 0, "verb", NULL,
-        "Whether a refusal leaves the reply code to Postfix or names one of its own. With code, 521 also ends the "
-        "session." },
+    [SETTING_RELAY_FOR] = { "relay_for",
+                            SETTING_IS_CHOICE,
+                            { "nobody", "addresses", "local-users", "local-hosts", "anyone", NULL },
+                            0,
+                            0,
+                            "addresses",
+                            NULL,
+                            "Who may send mail to foreign domains. A ladder, on which each step includes those before "
+                            "it: nobody but "
+                            "authenticated sessions (SASL, or POP before SMTP); also the clients of relay_grant and "
+                            "the senders of "
+                            "accept_entry; also senders that are an account in local_user; also senders in a local "
+                            "domain; everybody. From "
+                            "local-users on, whoever forges such a sender can relay." },
+    [SETTING_UNLISTED_CLIENTS] = { "unlisted_clients",
+                                   SETTING_IS_CHOICE,
+                                   { "grant", "deny", NULL },
+                                   0,
+                                   0,
+                                   "grant",
+                                   NULL,
+                                   "Whether clients that no row of access_block covers may connect." },
+    [SETTING_POP_BEFORE_SMTP] = { "pop_before_smtp",
+                                  SETTING_IS_NUMBER,
+                                  { NULL },
+                                  0,
+                                  10080,
+                                  "30",
+                                  "minutes",
+                                  "For how long a POP or IMAP login lets its client address relay; 0 turns that off." },
+    [SETTING_POP_BEFORE_SMTP_MATCH] = { "pop_before_smtp_match",
+                                        SETTING_IS_CHOICE,
+                                        { "sender", "address", NULL },
+                                        0,
+                                        0,
+                                        "sender",
+                                        NULL,
+                                        "What a login permits: only mail whose sender is the account that logged in or "
+                                        "one of its aliases, or any sender "
+                                        "at that client address." },
+    [SETTING_POP_BEFORE_SMTP_MAX_ACCOUNTS] = { "pop_before_smtp_max_accounts",
+                                               SETTING_IS_NUMBER,
+                                               { NULL },
+                                               0,
+                                               1000,
+                                               "3",
+                                               "accounts",
+                                               "With pop_before_smtp_match address: where more accounts than this have "
+                                               "logged in from one address, as behind "
+                                               "NAT, a proxy or webmail, none of them counts; 0 sets no limit." },
+    [SETTING_POP_BEFORE_SMTP_SKIP] = { "pop_before_smtp_skip",
+                                       SETTING_IS_BLOCKS,
+                                       { NULL },
+                                       0,
+                                       0,
+                                       "127.0.0.0/8 ::1",
+                                       NULL,
+                                       "Logins from these blocks are not recorded." },
+    [SETTING_POP_BEFORE_SMTP_IPV6_PREFIX] = { "pop_before_smtp_ipv6_prefix",
+                                              SETTING_IS_NUMBER,
+                                              { NULL },
+                                              48,
+                                              128,
+                                              "128",
+                                              "bits",
+                                              "How much of an IPv6 address a login covers." },
+    [SETTING_LOCAL_SENDER_AUTH] = { "local_sender_auth", SETTING_IS_CHOICE, YES_NO, 0, 0, "no", NULL,
+                                    "Refuse a sender of a local domain from whoever is neither authenticated nor in "
+                                    "relay_grant or accept_entry." },
+    [SETTING_REFUSE_NULL_SENDER] = { "refuse_null_sender",
+                                     SETTING_IS_CHOICE,
+                                     { "no", "yes", "authenticated", NULL },
+                                     0,
+                                     0,
+                                     "no",
+                                     NULL,
+                                     "Refuse the null sender <>: from everybody, or only from clients with a SASL or "
+                                     "mailbox login, which have no "
+                                     "bounces to send. Refusing it from everybody loses bounces, against RFC 5321." },
+    [SETTING_OBSERVE] = { "observe",
+                          SETTING_IS_REASONS,
+                          { NULL },
+                          0,
+                          0,
+                          "",
+                          NULL,
+                          "Reasons that are only logged (would=) and not acted upon: the next step decides. With all, "
+                          "everything is "
+                          "answered DUNNO." },
+    [SETTING_REQUIRE_VALID_SENDER] = { "require_valid_sender", SETTING_IS_CHOICE, YES_NO, 0, 0, "no", NULL,
+                                       "Refuse a sender that is not user@host, with a host name or an address literal "
+                                       "for the host." },
+    [SETTING_REFUSE_ROUTED_RECIPIENT] = { "refuse_routed_recipient", SETTING_IS_CHOICE, YES_NO, 0, 0, "yes", NULL,
+                                          "Refuse recipients of a local domain that are routed on by a percent sign, "
+                                          "an exclamation mark or a second @ in "
+                                          "their local part." },
+    [SETTING_RECIPIENT_DELIMITER] = { "recipient_delimiter",
+                                      SETTING_IS_DELIMITERS,
+                                      { NULL },
+                                      0,
+                                      0,
+                                      "+",
+                                      NULL,
+                                      "The characters that can separate an address extension from the name, as in "
+                                      "Postfix's parameter of that name." },
+    [SETTING_LIST_REMOTE_MAIL] = { "list_remote_mail", SETTING_IS_CHOICE, YES_NO, 0, 0, "yes", NULL,
+                                   "Whether clients without authorization may send to a local_list whose row does not "
+                                   "say." },
+    [SETTING_MAX_RECIPIENTS] = { "max_recipients",
+                                 SETTING_IS_NUMBER,
+                                 { NULL },
+                                 0,
+                                 UINT32_MAX,
+                                 "0",
+                                 "recipients",
+                                 "The most recipients of one outgoing message; 0 sets no limit." },
+    [SETTING_SUBMISSION_PORTS] = { "submission_ports",
+                                   SETTING_IS_PORTS,
+                                   { NULL },
+                                   0,
+                                   0,
+                                   "",
+                                   NULL,
+                                   "On these server ports clients without SASL are refused; a mailbox login is not "
+                                   "enough (RFC 6409)." },
+    [SETTING_REFUSE_VRFY] = { "refuse_vrfy", SETTING_IS_CHOICE, YES_NO, 0, 0, "yes", NULL,
+                              "Refuse VRFY and ETRN from clients that are neither SASL authenticated nor in "
+                              "relay_grant." },
+    [SETTING_ARCHIVE_TO] = { "archive_to",
+                             SETTING_IS_ADDRESS,
+                             { NULL },
+                             0,
+                             0,
+                             "",
+                             NULL,
+                             "Send a copy of every message of the kind that archive names to this user@domain; empty "
+                             "turns that off." },
+    [SETTING_ARCHIVE] = { "archive",
+                          SETTING_IS_CHOICE,
+                          { "all", "inbound", "outbound", NULL },
+                          0,
+                          0,
+                          "all",
+                          NULL,
+                          "Which messages archive_to gets. Outbound is what a client sends that may relay." },
+    [SETTING_REPLY_STYLE] = { "reply_style",
+                              SETTING_IS_CHOICE,
+                              { "verb", "code", NULL },
+                              0,
+                              0,
+                              "verb",
+                              NULL,
+                              "Whether a refusal leaves the reply code to Postfix or names one of its own. With code, "
+                              "521 also ends the "
+                              "session." },
     [SETTING_TEXT + REASON_ACCESS] = TEXT_OF("access"),
     [SETTING_TEXT + REASON_SUBMISSION] = TEXT_OF("submission"),
     [SETTING_TEXT + REASON_VRFY] = TEXT_OF("vrfy"),

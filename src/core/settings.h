@@ -91,7 +91,8 @@ struct settings {
 void settings_init(struct settings *settings);
 void settings_fini(struct settings *settings);
 
-/* Takes a value. Returns 0; -EINVAL with what would be right in *error; or -ENOMEM. After a failure nothing is changed. */
+/* Takes a value. Returns 0; -EINVAL with what would be right in *error; or -ENOMEM. After a failure nothing is changed.
+ */
 int settings_set(struct settings *settings, enum setting setting, struct str value, struct error *error);
 
 /* Goes back to the preset. */

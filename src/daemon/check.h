@@ -6,7 +6,8 @@
 
 #include "conf/config.h"
 
-/* Tests the configuration and the database, without changing anything, and prints what it found. Returns an exit status. */
+/* Tests the configuration and the database, without changing anything, and prints what it found. Returns an exit
+ * status. */
 int check_all(const struct config *config);
 
 #endif

@@ -116,7 +116,8 @@ static int watch_signals(struct daemon *daemon)
 static int open_listeners(struct daemon *daemon, const struct config *config, struct error *error)
 {
     const struct config_value *listen = &config->value[CONFIG_LISTEN];
-    struct socket_access access = { config_number(config, CONFIG_SOCKET_MODE), config_text(config, CONFIG_SOCKET_GROUP) };
+    struct socket_access access = { config_number(config, CONFIG_SOCKET_MODE),
+                                    config_text(config, CONFIG_SOCKET_GROUP) };
     daemon->listeners = calloc(listen->n, sizeof(struct listener *));
     if (!daemon->listeners)
         return error_set(error, -ENOMEM, "out of memory");

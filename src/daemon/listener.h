@@ -20,8 +20,8 @@ struct socket_access {
     const char *group; /* "" leaves the group as it is */
 };
 
-/* Called when a connection waits. The callee calls uv_accept on the stream; where it cannot for want of memory it returns
- * -ENOMEM and is called again later. */
+/* Called when a connection waits. The callee calls uv_accept on the stream; where it cannot for want of memory it
+ * returns -ENOMEM and is called again later. */
 typedef int listener_accept(uv_stream_t *server, bool is_unix, void *context);
 
 /* Binds the endpoint. Returns 0 with *listener; or a negative errno with the fault in *error, -EADDRINUSE where another

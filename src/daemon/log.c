@@ -10,10 +10,7 @@
 #include <unistd.h>
 #include <uv.h>
 
-enum {
-    QUEUE_BYTES = 1 << 20,
-    CLOSE_WAIT_NS = 1000000000
-};
+enum { QUEUE_BYTES = 1 << 20, CLOSE_WAIT_NS = 1000000000 };
 
 /* Each queued message is its level, its length and its text. */
 struct message {
@@ -161,8 +158,10 @@ int log_parse_target(const char *text, int *facility, struct error *error)
             return 0;
         }
     }
-    return error_set(error, -EINVAL, "log: \"%s\" is neither stderr nor syslog:FACILITY with a facility such as mail, "
-                                     "daemon or local0", text);
+    return error_set(error, -EINVAL,
+                     "log: \"%s\" is neither stderr nor syslog:FACILITY with a facility such as mail, "
+                     "daemon or local0",
+                     text);
 }
 
 int log_open(const struct config *config, struct error *error)
@@ -342,7 +341,8 @@ void log_end(struct log_line *line)
 }
 
 /* Our own messages may be longer than what a client may put into a field. */
-__attribute__((format(printf, 2, 0))) static void log_message(int level, const char *format, va_list args, unsigned long suppressed)
+__attribute__((format(printf, 2, 0))) static void log_message(int level, const char *format, va_list args,
+                                                              unsigned long suppressed)
 {
     struct log_line line;
     char text[1024];

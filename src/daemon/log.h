@@ -1,9 +1,9 @@
 /*
  * log: one line a message, in logfmt, written by a thread of its own.
  *
- * A line is put together on the caller's stack, queued in a bounded buffer and written by the writer thread, so that a full
- * pipe or a slow syslog never holds up the event loop: lines that find no room are dropped and counted. Values are quoted
- * and escaped so that no text from the network can forge a line or a field, and cut to LOG_VALUE_MAX_BYTES.
+ * A line is put together on the caller's stack, queued in a bounded buffer and written by the writer thread, so that a
+ * full pipe or a slow syslog never holds up the event loop: lines that find no room are dropped and counted. Values are
+ * quoted and escaped so that no text from the network can forge a line or a field, and cut to LOG_VALUE_MAX_BYTES.
  *
  * There is one log in a process, and any thread may use it.
  */
@@ -52,8 +52,8 @@ void log_info(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_flush(void);
 
 /*
- * Bounds how often one kind of warning is logged: `burst` in each `interval_s` seconds. What was left out is counted, and
- * said with the next one that is logged.
+ * Bounds how often one kind of warning is logged: `burst` in each `interval_s` seconds. What was left out is counted,
+ * and said with the next one that is logged.
  */
 struct log_limit {
     unsigned burst, interval_s;

@@ -98,8 +98,8 @@ static void print_key(enum config_key key)
 {
     const struct config_info *info = config_info(key);
     static const char *const values[] = {
-        [CONFIG_IS_TEXT] = "TEXT", [CONFIG_IS_NUMBER] = "N", [CONFIG_IS_MODE] = "MODE", [CONFIG_IS_CHOICE] = NULL,
-        [CONFIG_IS_LIST] = "TEXT",
+        [CONFIG_IS_TEXT] = "TEXT", [CONFIG_IS_NUMBER] = "N",  [CONFIG_IS_MODE] = "MODE",
+        [CONFIG_IS_CHOICE] = NULL, [CONFIG_IS_LIST] = "TEXT",
     };
     char name[NAME_SIZE];
     option_name(key, name);

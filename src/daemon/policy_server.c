@@ -11,8 +11,8 @@
 #include <time.h>
 
 enum {
-    BUFFER_FIRST_BYTES = 2048,   /* a request of Postfix has some 600 */
-    OUT_BYTES = 64 * 1024,       /* replies that are sent in one go */
+    BUFFER_FIRST_BYTES = 2048, /* a request of Postfix has some 600 */
+    OUT_BYTES = 64 * 1024,     /* replies that are sent in one go */
     PEER_TEXT_SIZE = IP_TEXT_SIZE + 16
 };
 
@@ -27,9 +27,9 @@ struct policy_conn {
     char *buffer;
     size_t n, size;
     struct request_parser parser;
-    size_t unsent;  /* bytes queued in libuv */
+    size_t unsent; /* bytes queued in libuv */
     bool reading;
-    bool no_more;   /* nothing more is read: the client has closed its side, or made a fault */
+    bool no_more; /* nothing more is read: the client has closed its side, or made a fault */
     bool closing;
     bool is_unix;
 };
@@ -227,8 +227,8 @@ static void conn_serve(struct policy_conn *conn)
         struct request request;
         size_t length;
         const char *fault = NULL;
-        progress = request_parse(&conn->parser, conn->buffer + at, conn->n - at, server->max_request_bytes, &request, &length,
-                                 &fault);
+        progress = request_parse(&conn->parser, conn->buffer + at, conn->n - at, server->max_request_bytes, &request,
+                                 &length, &fault);
         if (progress == REQUEST_COMPLETE && (fault = request_check_policy(&request)) == NULL) {
             conn_answer(conn, &request);
             at += length;
@@ -330,7 +330,8 @@ static bool is_welcome(struct policy_server *server, const struct policy_conn *c
     }
     if (!is_allowed(server, conn)) {
         describe_peer(conn, peer);
-        log_warning_limited(&server->refused_limit, "a connection from %s is closed: listen_allow does not have it", peer);
+        log_warning_limited(&server->refused_limit, "a connection from %s is closed: listen_allow does not have it",
+                            peer);
         return false;
     }
     return true;

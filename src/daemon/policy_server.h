@@ -2,8 +2,8 @@
  * policy_server: the connections on which Postfix asks.
  *
  * A connection is created in one place, closed in one place, and freed when libuv says that it is closed. It owns one
- * buffer, in which requests are parsed and which max_request_bytes bounds; what cannot be sent at once is queued, and as
- * long as something waits there the client is not read from. Requests are answered in order.
+ * buffer, in which requests are parsed and which max_request_bytes bounds; what cannot be sent at once is queued, and
+ * as long as something waits there the client is not read from. Requests are answered in order.
  */
 #ifndef GATEPOST_DAEMON_POLICY_SERVER_H
 #define GATEPOST_DAEMON_POLICY_SERVER_H

@@ -14,7 +14,8 @@ struct identity {
     gid_t gid; /* (gid_t)-1: likewise */
 };
 
-/* Looks up who is meant by user and group, either of which may be "". Returns 0, or -EINVAL with the fault in *error. */
+/* Looks up who is meant by user and group, either of which may be "". Returns 0, or -EINVAL with the fault in *error.
+ */
 int find_identity(const char *user, const char *group, struct identity *identity, struct error *error);
 
 /* Becomes user and group for good, with the user's groups. Returns 0, or a negative errno with the fault in *error. */

@@ -1,8 +1,8 @@
 /*
  * rule_watch: the rules in memory, kept in step with the database.
  *
- * A worker thread looks every poll_ms whether somebody has committed a change and then reads the rules anew; the loop swaps
- * the set as a whole, between two requests. While the database cannot be read the last good rules stay in force.
+ * A worker thread looks every poll_ms whether somebody has committed a change and then reads the rules anew; the loop
+ * swaps the set as a whole, between two requests. While the database cannot be read the last good rules stay in force.
  */
 #ifndef GATEPOST_DAEMON_RULE_WATCH_H
 #define GATEPOST_DAEMON_RULE_WATCH_H
@@ -14,8 +14,8 @@
 
 struct rule_watch;
 
-/* Opens (or creates) the database and reads the rules; for a moment at start-up that may block. Returns 0, or a negative
- * errno with the fault in *error. */
+/* Opens (or creates) the database and reads the rules; for a moment at start-up that may block. Returns 0, or a
+ * negative errno with the fault in *error. */
 int rule_watch_open(struct rule_watch **watch, uv_loop_t *loop, const struct config *config, struct error *error);
 
 /* Begins to look for changes. */

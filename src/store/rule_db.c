@@ -100,10 +100,11 @@ static int check_path(const char *path, bool *absent, enum rule_db_absent mode, 
     if (access(path, R_OK) < 0)
         return error_set(error, -errno, "%s: cannot be read: %s", path, strerror(errno));
     if (access(path, W_OK) < 0)
-        return errno == EROFS
-                   ? error_set(error, -EROFS, "%s: the file system is read-only; SQLite's write-ahead log needs to "
-                                              "write there", path)
-                   : error_set(error, -errno, "%s: cannot be written: %s", path, strerror(errno));
+        return errno == EROFS ? error_set(error, -EROFS,
+                                          "%s: the file system is read-only; SQLite's write-ahead log needs to "
+                                          "write there",
+                                          path)
+                              : error_set(error, -errno, "%s: cannot be written: %s", path, strerror(errno));
     return 0;
 }
 
@@ -130,14 +131,18 @@ static int check_identity(struct rule_db *db, enum rule_db_absent mode, int64_t 
     if (empty)
         return error_set(error, -EINVAL, "%s: the database is empty; create it with: gatepost init", db->path);
     if (application_id != APPLICATION_ID)
-        return error_set(error, -EINVAL, "%s: this database belongs to another program (application_id 0x%08" PRIx64
-                                         ", not 0x%08x)", db->path, application_id, APPLICATION_ID);
+        return error_set(error, -EINVAL,
+                         "%s: this database belongs to another program (application_id 0x%08" PRIx64 ", not 0x%08x)",
+                         db->path, application_id, APPLICATION_ID);
     if (*version > RULE_DB_SCHEMA_VERSION)
-        return error_set(error, -EINVAL, "%s: the schema is version %" PRId64 ", newer than version %d, which this "
-                                         "program knows: upgrade gatepost", db->path, *version, RULE_DB_SCHEMA_VERSION);
-    if (*version < RULE_DB_SCHEMA_VERSION && mode == RULE_DB_EXPECT)
-        return error_set(error, -EINVAL, "%s: the schema is version %" PRId64 ", older than version %d: run gatepost init",
+        return error_set(error, -EINVAL,
+                         "%s: the schema is version %" PRId64 ", newer than version %d, which this "
+                         "program knows: upgrade gatepost",
                          db->path, *version, RULE_DB_SCHEMA_VERSION);
+    if (*version < RULE_DB_SCHEMA_VERSION && mode == RULE_DB_EXPECT)
+        return error_set(error, -EINVAL,
+                         "%s: the schema is version %" PRId64 ", older than version %d: run gatepost init", db->path,
+                         *version, RULE_DB_SCHEMA_VERSION);
     return 0;
 }
 

@@ -1,8 +1,8 @@
 /*
  * rule_db: the database of rules (SQLite, sql/schema.sql).
  *
- * Opens, creates and migrates it, and reads it into a rule set. A handle has one owner at a time: it may go from thread to
- * thread, but never be used by two at once.
+ * Opens, creates and migrates it, and reads it into a rule set. A handle has one owner at a time: it may go from thread
+ * to thread, but never be used by two at once.
  */
 #ifndef GATEPOST_STORE_RULE_DB_H
 #define GATEPOST_STORE_RULE_DB_H
@@ -20,9 +20,9 @@ enum rule_db_absent {
     RULE_DB_EXPECT  /* -ENOENT where it is absent; never changed */
 };
 
-/* Opens the database at path for reading and writing; a lock of somebody else is waited for up to busy_ms. Returns 0, or
- * a negative errno with the reason in *error: what is there is no database, another program's, of a newer schema, not
- * readable, not writable, … The caller closes *db. */
+/* Opens the database at path for reading and writing; a lock of somebody else is waited for up to busy_ms. Returns 0,
+ * or a negative errno with the reason in *error: what is there is no database, another program's, of a newer schema,
+ * not readable, not writable, … The caller closes *db. */
 int rule_db_open(struct rule_db **db, const char *path, enum rule_db_absent absent, int busy_ms, struct error *error);
 
 /* NULL is fine. */
@@ -48,8 +48,9 @@ int rule_db_load(struct rule_db *db, struct rules **rules, rule_db_skipped *skip
 int rule_db_load_settings(struct rule_db *db, struct rules **rules, rule_db_skipped *skipped, void *context,
                           struct error *error);
 
-/* Whether somebody has committed a change since the last load. Returns 1, 0, or a negative errno: -ESTALE where the file
- * has been replaced by another, -ENOENT where it is gone; the handle is to be closed then and the path opened anew. */
+/* Whether somebody has committed a change since the last load. Returns 1, 0, or a negative errno: -ESTALE where the
+ * file has been replaced by another, -ENOENT where it is gone; the handle is to be closed then and the path opened
+ * anew. */
 int rule_db_changed(struct rule_db *db, struct error *error);
 
 #endif

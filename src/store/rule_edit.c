@@ -137,7 +137,8 @@ int rule_edit_insert(struct rule_edit *edit, const struct new_row *row, struct e
         used += (size_t)snprintf(sql + used, sizeof sql - used, ", %s", info->value);
         values[n++] = text_value(row->value);
     }
-    (void)snprintf(sql + used, sizeof sql - used, ") VALUES (?1, ?2, ?3%s%s)", n > 3 ? ", ?4" : "", n > 4 ? ", ?5" : "");
+    (void)snprintf(sql + used, sizeof sql - used, ") VALUES (?1, ?2, ?3%s%s)", n > 3 ? ", ?4" : "",
+                   n > 4 ? ", ?5" : "");
     return run(edit->db, sql, values, n, row->key, error);
 }
 
@@ -161,6 +162,7 @@ int rule_edit_delete(struct rule_edit *edit, enum rule_table table, int64_t rowi
 int rule_edit_set(struct rule_edit *edit, const char *name, const char *value, struct error *error)
 {
     const struct bound values[] = { text_value(name), text_value(value) };
-    return run(edit->db, "INSERT INTO setting (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = ?2",
-               values, 2, name, error);
+    return run(edit->db,
+               "INSERT INTO setting (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = ?2", values,
+               2, name, error);
 }

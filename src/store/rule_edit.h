@@ -1,8 +1,8 @@
 /*
  * rule_edit: changes of the rules in the database, as the command line makes them.
  *
- * All within one transaction: begin, any number of changes, commit or roll back. Rows are found by what their keys mean,
- * in whatever spelling they are stored.
+ * All within one transaction: begin, any number of changes, commit or roll back. Rows are found by what their keys
+ * mean, in whatever spelling they are stored.
  */
 #ifndef GATEPOST_STORE_RULE_EDIT_H
 #define GATEPOST_STORE_RULE_EDIT_H
@@ -36,8 +36,8 @@ struct stored_row {
 /* Called with each row. Returns 0 to go on, or a negative errno, which ends the walk. */
 typedef int rule_edit_visit(void *context, const struct stored_row *row);
 
-/* Walks through a table of rules, in the order of the keys. Returns 0, or a negative errno with the fault in *error; what
- * visit returned is handed on. */
+/* Walks through a table of rules, in the order of the keys. Returns 0, or a negative errno with the fault in *error;
+ * what visit returned is handed on. */
 int rule_edit_walk(struct rule_db *db, enum rule_table table, rule_edit_visit *visit, void *context,
                    struct error *error);
 

@@ -35,31 +35,112 @@ static void seed(uint64_t n)
 
 #define PICK(list) ((list)[rnd((uint32_t)COUNT(list))])
 
-static const char *const addresses[] = { "192.0.2.1", "192.0.2.10", "192.0.2.200", "198.51.100.7", "203.0.113.255",
-                                         "2001:db8::1", "2001:db8::ff", "2001:db8:1::1", "::ffff:192.0.2.10", "unknown",
-                                         "127.0.0.1", "" };
+static const char *const addresses[] = { "192.0.2.1",         "192.0.2.10",  "192.0.2.200",  "198.51.100.7",
+                                         "203.0.113.255",     "2001:db8::1", "2001:db8::ff", "2001:db8:1::1",
+                                         "::ffff:192.0.2.10", "unknown",     "127.0.0.1",    "" };
 static const char *const blocks[] = {
-    "192.0.2.1", "192.0.2.10", "192.0.2.0/24", "192.0.2.0/255.255.255.0", "192.0.2.*", "192.0.2.1-50", "192.0.2.0/25",
-    "192.0.2.5-192.0.2.13", "192.0.0.0/16", "0.0.0.0/0", "198.51.100.0/24", "198.51.100.7/32", "203.0.113.128/25",
-    "203.0.113.0-203.0.113.255", "2001:db8::/32", "2001:DB8::1", "2001:db8::1-2001:db8::ff", "2001:db8::/64", "::/0",
-    "::ffff:192.0.2.0/120", "2001:db8:0:0::1/128", "192.0.2.10/24", "192.0.2.300", "192.0.2.9-3", "192.0.2.1/33",
-    "1.2.3", "2001:db8::/129", "192.0.2.0/255.0.255.0", "192.0.*.*", "::ffff:0:0/96", "127.0.0.0/8", "198.51.100.7-7",
+    "192.0.2.1",
+    "192.0.2.10",
+    "192.0.2.0/24",
+    "192.0.2.0/255.255.255.0",
+    "192.0.2.*",
+    "192.0.2.1-50",
+    "192.0.2.0/25",
+    "192.0.2.5-192.0.2.13",
+    "192.0.0.0/16",
+    "0.0.0.0/0",
+    "198.51.100.0/24",
+    "198.51.100.7/32",
+    "203.0.113.128/25",
+    "203.0.113.0-203.0.113.255",
+    "2001:db8::/32",
+    "2001:DB8::1",
+    "2001:db8::1-2001:db8::ff",
+    "2001:db8::/64",
+    "::/0",
+    "::ffff:192.0.2.0/120",
+    "2001:db8:0:0::1/128",
+    "192.0.2.10/24",
+    "192.0.2.300",
+    "192.0.2.9-3",
+    "192.0.2.1/33",
+    "1.2.3",
+    "2001:db8::/129",
+    "192.0.2.0/255.0.255.0",
+    "192.0.*.*",
+    "::ffff:0:0/96",
+    "127.0.0.0/8",
+    "198.51.100.7-7",
 };
-static const char *const names[] = { "mail.example.net", "MAIL.Example.NET", "example.net", "a.mail.example.net", "unknown",
-                                     "other.example.org", "mail.example.net.", "" };
-static const char *const host_rules[] = { "mail.example.net", ".example.net", ".mail.example.net", "example.net",
-                                          "Mail.EXAMPLE.net.", ".net", ".example.org", "unknown", "10.example.7" };
+static const char *const names[] = { "mail.example.net", "MAIL.Example.NET",  "example.net",       "a.mail.example.net",
+                                     "unknown",          "other.example.org", "mail.example.net.", "" };
+static const char *const host_rules[] = { "mail.example.net", ".example.net",      ".mail.example.net",
+                                          "example.net",      "Mail.EXAMPLE.net.", ".net",
+                                          ".example.org",     "unknown",           "10.example.7" };
 static const char *const domains[] = {
-    "example.com", "EXAMPLE.COM", "example.com.", "mail.example.com", "a.b.example.com", "example.net", "example.org",
-    "widget.example", "bluewidget.example", "nifty.widget.example", "b\xc3\xbc" "cher.example", "xn--bcher-kva.example",
-    "B\xc3\x9c" "CHER.Example", "[192.0.2.1]", "[IPv6:2001:db8::1]", "mail", "localhost", "exa mple.com", "example.com ",
-    "-bad.example", "exa_mple.org", "fa\xc3\x9f.example", "xn--fa-hia.example", "", ".", "..", "\xff.example",
-    "example\xe3\x80\x82" "com", "[junk]", "a..b", ".example.com",
+    "example.com",
+    "EXAMPLE.COM",
+    "example.com.",
+    "mail.example.com",
+    "a.b.example.com",
+    "example.net",
+    "example.org",
+    "widget.example",
+    "bluewidget.example",
+    "nifty.widget.example",
+    "b\xc3\xbc"
+    "cher.example",
+    "xn--bcher-kva.example",
+    "B\xc3\x9c"
+    "CHER.Example",
+    "[192.0.2.1]",
+    "[IPv6:2001:db8::1]",
+    "mail",
+    "localhost",
+    "exa mple.com",
+    "example.com ",
+    "-bad.example",
+    "exa_mple.org",
+    "fa\xc3\x9f.example",
+    "xn--fa-hia.example",
+    "",
+    ".",
+    "..",
+    "\xff.example",
+    "example\xe3\x80\x82"
+    "com",
+    "[junk]",
+    "a..b",
+    ".example.com",
 };
 static const char *const locals[] = {
-    "fred", "FRED", "bob", "staff", "\xc5\xbf" "taff", "sta\xef\xac\x80", "staff+x", "Staff+", "+staff", "+staff+y",
-    "boss", "MAILER-DAEMON", "mailer-daemon", "alice", "alice+tag", "bob-list", "j\xc3\xbcrgen", "J\xc3\x9cRGEN",
-    "fred smith", "", "\xff", "a\xffZ", "announce", "stra\xc3\x9f" "e", "STRASSE",
+    "fred",
+    "FRED",
+    "bob",
+    "staff",
+    "\xc5\xbf"
+    "taff",
+    "sta\xef\xac\x80",
+    "staff+x",
+    "Staff+",
+    "+staff",
+    "+staff+y",
+    "boss",
+    "MAILER-DAEMON",
+    "mailer-daemon",
+    "alice",
+    "alice+tag",
+    "bob-list",
+    "j\xc3\xbcrgen",
+    "J\xc3\x9cRGEN",
+    "fred smith",
+    "",
+    "\xff",
+    "a\xffZ",
+    "announce",
+    "stra\xc3\x9f"
+    "e",
+    "STRASSE",
 };
 static const char *const glue[] = { "%", "!", "@" };
 
@@ -69,7 +150,12 @@ static void make_address(char *text, int depth)
     char inner[TEXT];
     const char *domain = PICK(domains);
     switch (depth > 0 ? rnd(12) : 0) {
-    case 0: case 1: case 2: case 3: case 4: case 5:
+    case 0:
+    case 1:
+    case 2:
+    case 3:
+    case 4:
+    case 5:
         (void)snprintf(text, TEXT, "%s@%s", PICK(locals), domain);
         break;
     case 6:
@@ -139,7 +225,8 @@ static const struct {
     { "pop_before_smtp_max_accounts", { "0", "1", "2" } },
     { "local_sender_auth", { "yes", "no" } },
     { "refuse_null_sender", { "no", "yes", "authenticated" } },
-    { "observe", { "", "all", "access,kill", "relay list", "vrfy null-sender submission", "local-sender,routed recipients" } },
+    { "observe",
+      { "", "all", "access,kill", "relay list", "vrfy null-sender submission", "local-sender,routed recipients" } },
     { "require_valid_sender", { "yes", "no" } },
     { "refuse_routed_recipient", { "yes", "no" } },
     { "recipient_delimiter", { "+", "", "+-", "-" } },
@@ -303,8 +390,8 @@ static char *add_attr(const char *name)
 
 static void make_request(void)
 {
-    static const char *const states[] = { "RCPT", "RCPT", "RCPT", "RCPT", "DATA", "MAIL", "VRFY", "ETRN", "CONNECT", "EHLO",
-                                          "END-OF-MESSAGE", "XCLIENT", "rcpt", "" };
+    static const char *const states[] = { "RCPT", "RCPT",    "RCPT", "RCPT",           "DATA",    "MAIL", "VRFY",
+                                          "ETRN", "CONNECT", "EHLO", "END-OF-MESSAGE", "XCLIENT", "rcpt", "" };
     static const char *const counts[] = { "0", "1", "2", "5", "6", "", "x", "7x", "99999999999999999999" };
     static const char *const ports[] = { "25", "587", "465", "", "0587" };
     n_attrs = 0;
@@ -325,9 +412,17 @@ static void make_request(void)
         (void)snprintf(add_attr("policy_context"), TEXT, "%s", rnd(2) ? "client" : "other");
 }
 
-static const char *const logins_tried[] = { "fred@example.com", "fred", "bob@example.com", "alice", "boss",
-                                            "staff@example.com", "alice@example.com", "alice+tag@example.com",
-                                            "fred+x@example.com", "bob", "j\xc3\xbcrgen@example.net" };
+static const char *const logins_tried[] = { "fred@example.com",
+                                            "fred",
+                                            "bob@example.com",
+                                            "alice",
+                                            "boss",
+                                            "staff@example.com",
+                                            "alice@example.com",
+                                            "alice+tag@example.com",
+                                            "fred+x@example.com",
+                                            "bob",
+                                            "j\xc3\xbcrgen@example.net" };
 
 static void print_case(uint64_t number)
 {
@@ -347,7 +442,8 @@ static void describe(const struct decision *decision, const struct request *requ
     size_t n = reply_action(decision, request, rules_settings(rules), action, sizeof action);
     for (int r = 0; r < REASON_COUNT; r++)
         if ((decision->would & 1U << r) != 0)
-            (void)snprintf(would + strlen(would), sizeof would - strlen(would), "%s%s", would[0] ? "," : "", reasons[r].name);
+            (void)snprintf(would + strlen(would), sizeof would - strlen(would), "%s%s", would[0] ? "," : "",
+                           reasons[r].name);
     (void)snprintf(text, size, "%.*s (%s) would %s", (int)n, action,
                    decision->reason == REASON_NONE ? "" : reasons[decision->reason].name, would);
 }

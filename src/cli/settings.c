@@ -1,36 +1,16 @@
 /*
- * gatepost init, set, get.
+ * gatepost set, get.
  */
-#include "cli/cli.h"
 #include "core/settings.h"
+#include "cli/cli.h"
 #include "store/rule_edit.h"
 
 #include <errno.h>
 #include <string.h>
 
-static int run_init(struct cli *cli, int argc, char **argv, const struct option *all_options)
-{
-    struct rule_db *db = NULL;
-    if (cli_next_option(cli, argc, argv, all_options) != -1)
-        return STATUS_USAGE;
-    if (optind < argc)
-        return cli_usage("init takes no arguments");
-    int status = cli_open(cli, RULE_DB_CREATE, &db);
-    if (status == STATUS_DONE)
-        printf("%s is ready, schema version %d\n", cli->database, RULE_DB_SCHEMA_VERSION);
-    rule_db_close(db);
-    return status;
-}
-
-const struct command init_command = {
-    "init", "", "Creates the database of rules, or brings it to this version's schema.",
-    "gatepost init --database /var/lib/gatepost/gatepost.db", NULL, run_init,
-};
-
 enum { OPTION_YES = 0x100 };
 
-static const char opens_relay[] =
-    "anybody who forges such a sender can then relay through this server";
+static const char opens_relay[] = "anybody who forges such a sender can then relay through this server";
 
 /* relay_for local-users and above trusts what the sender says of itself. */
 static bool is_dangerous(enum setting setting, const char *value)
@@ -83,16 +63,21 @@ static int run_set(struct cli *cli, int argc, char **argv, const struct option *
     if (r < 0)
         return cli_fail(cli_status_of(r), "%s", error.text);
     if (is_dangerous(setting, value) && !yes)
-        return cli_fail(STATUS_REFUSED, "relay_for %s trusts the sender's address: %s. If that is wanted, say --yes", value,
-                        strcmp(value, "anyone") == 0 ? "anybody at all can then relay through this server" : opens_relay);
+        return cli_fail(
+            STATUS_REFUSED, "relay_for %s trusts the sender's address: %s. If that is wanted, say --yes", value,
+            strcmp(value, "anyone") == 0 ? "anybody at all can then relay through this server" : opens_relay);
     return store_setting(cli, name, value);
 }
 
 static const struct option set_options[] = { { "yes", no_argument, NULL, OPTION_YES }, { NULL, 0, NULL, 0 } };
 
 const struct command set_command = {
-    "set", "NAME VALUE [--yes]", "Changes a setting; those that open the relay to forged senders want --yes.",
-    "gatepost set pop_before_smtp 15", set_options, run_set,
+    "set",
+    "NAME VALUE [--yes]",
+    "Changes a setting; those that open the relay to forged senders want --yes.",
+    "gatepost set pop_before_smtp 15",
+    set_options,
+    run_set,
 };
 
 /* The settings in force, through the same loader as the daemon's. */

@@ -1,0 +1,180 @@
+/*
+ * gatepost add.
+ */
+#include "cli/task.h"
+#include "cli/times.h"
+
+#include <string.h>
+
+/* The values that an option gave, which the database would refuse with less to say. */
+static int check_value(const struct task *task)
+{
+    const char *value = task->row.value;
+    struct rule_key account;
+    struct error error;
+    if (task->kind->table == RULE_RELAY_GRANT && strcmp(value, "refuse") == 0)
+        for (int i = 0; i < task->n_keys; i++)
+            if (!task->keys[i].is_block)
+                return cli_fail(EX_DATAERR,
+                                "\"%s\": a host name cannot be refused, since a client without a name would "
+                                "escape; refuse its addresses",
+                                task->texts[i]);
+    if (task->kind->table == RULE_LOCAL_LIST && value && strcmp(value, "yes") != 0 && strcmp(value, "no") != 0)
+        return cli_fail(EX_DATAERR, "--remote-mail: \"%s\" is neither yes nor no", value);
+    if (task->kind->table == RULE_LOCAL_USER && value) {
+        int r = rule_key_parse(&account, RULE_LOCAL_USER, str_of(value), &error);
+        rule_key_fini(&account);
+        if (r < 0)
+            return cli_fail(cli_status_of(r), "--account: %s", error.text);
+    }
+    return STATUS_DONE;
+}
+
+static bool has_value(const struct task *task, const struct stored_row *row)
+{
+    return strcmp(task->row.value ? task->row.value : "", row->value) == 0;
+}
+
+static bool is_expired(const struct task *task, const struct stored_row *row)
+{
+    return row->has_expiry && row->expires <= task->now;
+}
+
+static int refuse_other_value(const struct task *task, const struct found *found)
+{
+    const struct kind *is = kind_of(task->kind->table, found->row.value);
+    const char *column = rule_tables[task->kind->table].value;
+    return cli_fail(STATUS_REFUSED, "\"%s\" is there already, with %s \"%s\"; to turn it, first: gatepost remove %s %s",
+                    task->texts[found->key], column ? column : "value", found->row.value, is->name,
+                    task->keys[found->key].text);
+}
+
+/* Says what has been made of a key, where that is not what was written. */
+static void print_done(const char *what, const struct task *task, int i)
+{
+    const struct rule_key *key = &task->keys[i];
+    printf("%s %s ", what, task->kind->name);
+    cli_put(stdout, key->text);
+    if (task->row.client[0])
+        printf(" from %s", task->row.client);
+    if (strcmp(key->text, task->texts[i]) != 0) {
+        printf(" (written ");
+        cli_put(stdout, task->texts[i]);
+        printf("%s)", key->is_block && key->block.host_bits ? "; bits below the mask are cleared" : "");
+    }
+    if (task->row.expires != RULE_NEVER_EXPIRES) {
+        char until[TIMES_TEXT_SIZE];
+        times_format(task->row.expires, until);
+        printf(" until %s", until);
+    }
+    fputc('\n', stdout);
+}
+
+/* Writes one key; there says which rows mean the same. */
+static int add_key(struct rule_edit *edit, const struct task *task, const struct found_list *there, int i,
+                   struct error *error)
+{
+    struct new_row row = task->row;
+    bool renewed = false;
+    int r = 0;
+    row.key = task->keys[i].text;
+    for (size_t f = 0; f < there->n && r == 0; f++) {
+        const struct found *found = &there->rows[f];
+        if (strcmp(task->keys[found->key].text, row.key) != 0)
+            continue;
+        if (is_expired(task, &found->row)) {
+            r = rule_edit_delete(edit, row.table, found->row.rowid, error);
+        } else {
+            r = rule_edit_renew(edit, found->row.rowid, &row, error);
+            renewed = true;
+        }
+    }
+    return r < 0 || renewed ? r : rule_edit_insert(edit, &row, error);
+}
+
+static bool is_repeated(const struct task *task, int i)
+{
+    for (int j = 0; j < i; j++)
+        if (strcmp(task->keys[j].text, task->keys[i].text) == 0)
+            return true;
+    return false;
+}
+
+static int add_all(struct task *task, struct rule_db *db)
+{
+    struct error error;
+    struct rule_edit edit;
+    struct found_list there = { 0 };
+    int status = STATUS_DONE;
+    int r = rule_edit_begin(&edit, db, &error);
+    if (r < 0)
+        return cli_fail(cli_status_of(r), "%s", error.text);
+    r = task_find(task, db, false, &there, &error);
+    for (size_t f = 0; f < there.n && r == 0 && status == STATUS_DONE; f++)
+        if (!is_expired(task, &there.rows[f].row) && !has_value(task, &there.rows[f].row))
+            status = refuse_other_value(task, &there.rows[f]);
+    for (int i = 0; i < task->n_keys && r == 0 && status == STATUS_DONE; i++)
+        if (!is_repeated(task, i))
+            r = add_key(&edit, task, &there, i, &error);
+    if (r == 0 && status == STATUS_DONE)
+        r = rule_edit_commit(&edit, cli_user(), &error);
+    if (r < 0)
+        status = cli_fail(cli_status_of(r), "%s", error.text);
+    rule_edit_rollback(&edit);
+    for (int i = 0; i < task->n_keys && status == STATUS_DONE; i++)
+        print_done("added", task, i);
+    found_fini(&there);
+    return status;
+}
+
+static int check_accept(const struct task *task)
+{
+    if ((task->kind->options & KIND_HAS_CLIENT) == 0 || task->client_text)
+        return STATUS_DONE;
+    if (!task->any_client)
+        return cli_usage(
+            "accept wants --client BLOCK, or --any-client: then anybody who forges such a sender can relay "
+            "through this server");
+    (void)cli_fail(0, "note: anybody who forges such a sender can now relay through this server");
+    return STATUS_DONE;
+}
+
+static int run_add(struct cli *cli, int argc, char **argv, const struct option *all_options)
+{
+    struct task task;
+    struct rule_db *db = NULL;
+    int status = task_read(cli, &task, argc, argv, all_options);
+    if (status == STATUS_DONE)
+        status = check_accept(&task);
+    if (status == STATUS_DONE)
+        status = check_value(&task);
+    if (status == STATUS_DONE)
+        status = cli_open(cli, RULE_DB_EXPECT, &db);
+    if (status == STATUS_DONE)
+        status = add_all(&task, db);
+    rule_db_close(db);
+    task_fini(&task);
+    return status;
+}
+
+static const struct option add_options[] = {
+    { "for", required_argument, NULL, OPTION_FOR },
+    { "until", required_argument, NULL, OPTION_UNTIL },
+    { "note", required_argument, NULL, OPTION_NOTE },
+    { "client", required_argument, NULL, OPTION_CLIENT },
+    { "any-client", no_argument, NULL, OPTION_ANY_CLIENT },
+    { "relay", no_argument, NULL, OPTION_RELAY },
+    { "account", required_argument, NULL, OPTION_ACCOUNT },
+    { "remote-mail", required_argument, NULL, OPTION_REMOTE_MAIL },
+    { NULL, 0, NULL, 0 },
+};
+
+const struct command add_command = {
+    "add",
+    "KIND KEY... [--for 2h] [--until TIME] [--note TEXT] [--client BLOCK | --any-client] [--relay] [--account NAME] "
+    "[--remote-mail yes|no]",
+    "Adds rules, all or none; KIND is deny, allow, grant, refuse, kill, accept, domain, user or list.",
+    "gatepost add deny 203.0.113.0/24 --for 2h --note \"port scans\"",
+    add_options,
+    run_add,
+};

@@ -1,0 +1,58 @@
+/*
+ * task: what `gatepost add` and `gatepost remove` are told, and the rows that they find for it.
+ */
+#ifndef GATEPOST_CLI_TASK_H
+#define GATEPOST_CLI_TASK_H
+
+#include "cli/cli.h"
+#include "cli/kind.h"
+#include "store/rule_edit.h"
+
+/* The options of both. */
+enum {
+    OPTION_FOR = 0x100,
+    OPTION_UNTIL,
+    OPTION_NOTE,
+    OPTION_CLIENT,
+    OPTION_ANY_CLIENT,
+    OPTION_RELAY,
+    OPTION_ACCOUNT,
+    OPTION_REMOTE_MAIL
+};
+
+struct task {
+    const struct kind *kind;
+    struct new_row row; /* what all rows have in common; key is set for each */
+    bool any_client;
+    const char *client_text; /* as given, or NULL */
+    struct rule_key client;  /* the same, understood */
+    char **texts;            /* the keys as given */
+    struct rule_key *keys;   /* the same, understood */
+    int n_keys;
+    int64_t now;
+};
+
+/* Reads the arguments KIND KEY... and the options. Returns 0, or after a message an exit status. The caller calls
+ * task_fini, after a failure too. */
+int task_read(struct cli *cli, struct task *task, int argc, char **argv, const struct option *all_options);
+void task_fini(struct task *task);
+
+/* A row of the database whose key means the same as one of the task's. */
+struct found {
+    int key; /* which of the task's */
+    struct stored_row row;
+    char *texts; /* holds those of the row */
+};
+
+struct found_list {
+    struct found *rows;
+    size_t n, size;
+};
+
+/* Finds all rows whose keys mean the same as one of the task's: with the task's client, or with any. Reads the whole
+ * table, since a key may be stored in any spelling. Returns 0, or a negative errno with the fault in *error. */
+int task_find(const struct task *task, struct rule_db *db, bool with_any_client, struct found_list *found,
+              struct error *error);
+void found_fini(struct found_list *found);
+
+#endif
