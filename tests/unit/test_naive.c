@@ -4,7 +4,7 @@
  */
 #include "naive.h"
 
-#include <check.h>
+#include "suite.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -708,16 +708,11 @@ END_TEST
 int main(void)
 {
     Suite *suite = suite_create("naive");
-    TCase *cases = tcase_create("decisions");
-    tcase_add_loop_test(cases, answers_are_those_of_the_specification, 0, (int)(sizeof examples / sizeof examples[0]));
-    tcase_add_loop_test(cases, blocks_are_read_in_every_spelling, 0, (int)(sizeof blocks / sizeof blocks[0]));
+    TCase *cases = suite_case(suite, "decisions");
+    tcase_add_loop_test(cases, answers_are_those_of_the_specification, 0, COUNT(examples));
+    tcase_add_loop_test(cases, blocks_are_read_in_every_spelling, 0, COUNT(blocks));
     tcase_add_test(cases, network_text_is_cut);
     tcase_add_test(cases, host_names_have_253_bytes_at_most);
     tcase_add_test(cases, texts_have_512_bytes_at_most);
-    suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }
