@@ -11,6 +11,7 @@
 -- is right: only the daemon parses addresses and domains. `gatepost lint` shows the rows it does not understand.
 --
 -- Needs SQLite 3.38. The tables are STRICT: no BLOB gets where text belongs, and no text or fraction where a time does.
+-- Leave `PRAGMA trusted_schema` on: without it SQLite 3.40 refuses json_object in a trigger, and so every change.
 
 PRAGMA application_id = 0x67617465;
 PRAGMA user_version = 1;
@@ -267,10 +268,10 @@ END;
 -- `PRAGMA recursive_triggers` says:
 --
 -- REPLACE removes rows, and tells the delete triggers only with recursive_triggers on. So before each insert and update
--- the rows that could be meant are noted in rule_replaced, and after it rule_written, a view that does the work common
--- to all tables, sees which it was. What an ignored insert leaves there is never read: each BEFORE trigger starts
--- anew, and no AFTER trigger runs without one. The conflict clause of the outer statement governs its triggers too:
--- INSERT OR REPLACE in here would become OR IGNORE where that is what the user wrote.
+-- the rows that it may remove or change are noted in rule_replaced; after it rule_written, a view whose trigger does
+-- the work common to all tables, tells what became of them. What an ignored insert leaves noted is never read: each
+-- BEFORE trigger of an insert or update starts anew, and no AFTER trigger runs without one. Nothing in here says OR
+-- REPLACE: the conflict clause of the user's statement governs its triggers too, so it could turn into OR IGNORE.
 
 CREATE TABLE rule_replaced (
     id     INTEGER PRIMARY KEY,     -- rowid in its table
@@ -283,7 +284,7 @@ CREATE TABLE rule_replaced (
 CREATE VIEW rule_written (kind, id, key, new) AS SELECT NULL, NULL, NULL, NULL WHERE 0;
 
 CREATE TRIGGER rule_written_log INSTEAD OF INSERT ON rule_written BEGIN
-    -- An INSERT without a rowid has NEW.rowid -1 before it happens: a row noted for that is still there.
+    -- Before an INSERT that names no rowid, NEW.rowid is -1: a row noted for that alone is still there, so not told.
     INSERT INTO rule_change (kind, key, op, old)
         SELECT NEW.kind, key, 'delete', old FROM rule_replaced
         WHERE NOT heir AND logged IS NULL AND (id = NEW.id OR key = NEW.key);
@@ -437,7 +438,8 @@ END;
 
 CREATE VIEW local_user_json AS
     SELECT rowid AS id, address AS key,
-        json_object('address', address, 'account', account, 'note', note, 'created', created, 'expires', expires) AS json
+        json_object('address', address, 'account', account,
+            'note', note, 'created', created, 'expires', expires) AS json
     FROM local_user;
 CREATE TRIGGER local_user_insert BEFORE INSERT ON local_user BEGIN
     DELETE FROM rule_replaced;
@@ -464,7 +466,8 @@ END;
 
 CREATE VIEW local_list_json AS
     SELECT rowid AS id, address AS key,
-        json_object('address', address, 'remote_mail', remote_mail, 'note', note, 'created', created, 'expires', expires) AS json
+        json_object('address', address, 'remote_mail', remote_mail,
+            'note', note, 'created', created, 'expires', expires) AS json
     FROM local_list;
 CREATE TRIGGER local_list_insert BEFORE INSERT ON local_list BEGIN
     DELETE FROM rule_replaced;
