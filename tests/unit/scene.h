@@ -47,7 +47,7 @@ void scene_decide(struct scene *scene, const char *rules, const char *request, c
 void scene_fini(struct scene *scene);
 
 /*
- * Fails the test where the decision is not as expected:
+ * Fails the test, naming `what`, where the decision is not as expected:
  *
  *   DUNNO, OK, BCC ADDRESS        that answer, for no reason
  *   REASON[:DOMAIN]               the refusal of SPEC 8 in reply style verb with its default text, for this domain
@@ -56,7 +56,7 @@ void scene_fini(struct scene *scene);
  * and after a blank ` would=REASON,REASON` in the order of SPEC 8, and ` do=ACTION`: what would have been done.
  * Without them nothing was observed, and what would have been done was done.
  */
-void scene_expect(const struct scene *scene, const char *expected);
+void scene_expect(const struct scene *scene, const char *what, const char *expected);
 
 /* What most tables are made of. */
 struct scene_case {

@@ -1,6 +1,6 @@
 /*
- * The steps of the decision (SPEC 7), each on both sides. Who may relay is in test_decide_rights.c, what hangs on a login
- * in test_decide_login.c; the language of the tables is in scene.h.
+ * The steps of the decision (SPEC 7), each on both sides. Who may relay is in test_decide_rights.c, what hangs on a
+ * login in test_decide_login.c; the language of the tables is in scene.h.
  */
 #include "scene.h"
 #include "suite.h"
@@ -53,8 +53,8 @@ static const struct scene_case state_cases[] = {
 static const struct scene_case submission_cases[] = {
     { "no ports, no submission", "", "RCPT port=587", "none", "DUNNO" },
     { "without SASL", "submission_ports=587", "RCPT port=587", NULL, "submission" },
-    { "with SASL", "submission_ports=587", "RCPT port=587 sasl=alice", NULL, "DUNNO" },
-    { "another port", "submission_ports=587", "RCPT port=25", NULL, "DUNNO" },
+    { "with SASL", "submission_ports=587", "RCPT port=587 sasl=alice", NULL, "OK" },
+    { "another port", "submission_ports=587", "RCPT port=25", "none", "DUNNO" },
     { "the second of the list", "submission_ports=465, 587", "MAIL port=587", NULL, "submission" },
     { "the first of the list", "submission_ports=465 587", "MAIL port=465", NULL, "submission" },
     { "none of the list", "submission_ports=465 587", "MAIL port=58", NULL, "DUNNO" },
@@ -105,11 +105,13 @@ static const struct scene_case kill_cases[] = {
     { "a tab in the domain", "kill @example.net", "MAIL from=fred@exam\tple.net", NULL, "kill" },
     { "a blank before the trailing dot", "kill @example.net", "MAIL from=fred@example.net~.", NULL, "kill" },
     { "angle brackets", "kill @example.net", "MAIL from=<fred@example.net>", NULL, "kill" },
-    { "IDN as U-label, killed as A-label", "kill @xn--bcher-kva.example", "MAIL from=a@B\xc3\x9c"
-                                                                          "CHER.example",
+    { "IDN as U-label, killed as A-label", "kill @xn--bcher-kva.example",
+      "MAIL from=a@B\xc3\x9c"
+      "CHER.example",
       NULL, "kill" },
-    { "IDN as A-label, killed as U-label", "kill @b\xc3\xbc"
-                                           "cher.example",
+    { "IDN as A-label, killed as U-label",
+      "kill @b\xc3\xbc"
+      "cher.example",
       "MAIL from=a@xn--bcher-kva.example", NULL, "kill" },
     { "Unicode case folding", "kill staff@example.net", "MAIL from=\xc5\xbfta\xef\xac\x80@example.net", NULL, "kill" },
     { "a literal", "kill @[192.0.2.10]", "MAIL from=a@[192.0.2.10]", NULL, "kill" },
@@ -155,8 +157,7 @@ static const struct scene_case null_sender_cases[] = {
       NULL, "null-sender" },
     { "MAILER-DAEMON at a single label", "refuse_null_sender=yes", "MAIL from=MAILER-DAEMON@mail", NULL,
       "null-sender" },
-    { "MAILER-DAEMON with an empty domain", "refuse_null_sender=yes", "MAIL from=MAILER-DAEMON@", NULL,
-      "null-sender" },
+    { "MAILER-DAEMON with an empty domain", "refuse_null_sender=yes", "MAIL from=MAILER-DAEMON@", NULL, "null-sender" },
     { "MAILER-DAEMON rewritten", "refuse_null_sender=yes; domain example.com", "MAIL from=MAILER-DAEMON%example.com",
       NULL, "null-sender" },
     { "MAILER-DAEMON at a domain of kind relay", "refuse_null_sender=yes; relay example.com",
@@ -181,7 +182,7 @@ static const struct scene_case null_sender_cases[] = {
       NULL, "null-sender" },
 };
 
-#define VALID "require_valid_sender=yes"
+#define VALID    "require_valid_sender=yes"
 #define LABEL_63 "abcdefghijabcdefghijabcdefghijabcdefghijabcdefghijabcdefghijabc"
 
 static const struct scene_case invalid_sender_cases[] = {
@@ -209,8 +210,9 @@ static const struct scene_case invalid_sender_cases[] = {
     { "an IPv6 literal without its tag", VALID, "MAIL from=fred@[2001:db8::1]", NULL, "invalid-sender" },
     { "a literal that is no address", VALID, "MAIL from=fred@[192.0.2.300]", NULL, "invalid-sender" },
     { "a literal without its end", VALID, "MAIL from=fred@[192.0.2.1", NULL, "invalid-sender" },
-    { "an IDN", VALID, "MAIL from=fred@b\xc3\xbc"
-                       "cher.example",
+    { "an IDN", VALID,
+      "MAIL from=fred@b\xc3\xbc"
+      "cher.example",
       NULL, "DUNNO" },
     { "bytes that are no UTF-8", VALID, "MAIL from=fred@b\xff.example", NULL, "invalid-sender" },
     { "two @: the last counts", VALID, "MAIL from=a@b@example.net", NULL, "DUNNO" },
@@ -222,7 +224,7 @@ static const struct scene_case invalid_sender_cases[] = {
 
 /* Lengths around 253: three labels of 63 and what is left. */
 #define LONG(last) "MAIL from=fred@" LABEL_63 "." LABEL_63 "." LABEL_63 "." last
-#define LABEL_61 "abcdefghijabcdefghijabcdefghijabcdefghijabcdefghijabcdefghija"
+#define LABEL_61   "abcdefghijabcdefghijabcdefghijabcdefghijabcdefghijabcdefghija"
 
 static const struct scene_case long_sender_cases[] = {
     { "a domain of 253 bytes is one", VALID, LONG(LABEL_61), NULL, "DUNNO" },
@@ -244,8 +246,8 @@ static const struct scene_case local_sender_cases[] = {
     { "in accept_entry", AUTH "accept a@example.com", "MAIL from=a@example.com", NULL, "DUNNO" },
     { "in accept_entry for another client", AUTH "accept a@example.com 198.51.100.0/24", "MAIL from=a@example.com",
       "none", "local-sender" },
-    { "in accept_entry with relay_for nobody", AUTH "accept a@example.com; relay_for=nobody",
-      "MAIL from=a@example.com", "none", "local-sender" },
+    { "in accept_entry with relay_for nobody", AUTH "accept a@example.com; relay_for=nobody", "MAIL from=a@example.com",
+      "none", "local-sender" },
     { "in accept_entry from a refused client", AUTH "accept a@example.com; refuse 192.0.2.10",
       "MAIL from=a@example.com", NULL, "local-sender" },
     { "relay_for anyone does not authorize", AUTH "relay_for=anyone", "MAIL from=a@example.com", "none",
@@ -318,7 +320,7 @@ static const struct scene_case recipient_cases[] = {
       "relay:a.example.com" },
 };
 
-#define OURS "domain example.com; "
+#define OURS   "domain example.com; "
 #define ROUTES "refuse_routed_recipient=no; " OURS
 
 static const struct scene_case routed_cases[] = {
@@ -501,8 +503,8 @@ static const struct {
     const char *state;
     bool has_sender;
 } states[] = {
-    { "CONNECT", false }, { "EHLO", false }, { "HELO", false }, { "XCLIENT", false },
-    { "VRFY", false },    { "ETRN", false }, { "NOOP", false }, { "MAIL", true },
+    { "CONNECT", false }, { "EHLO", false }, { "HELO", false },          { "XCLIENT", false },
+    { "VRFY", false },    { "ETRN", false }, { "NOOP", false },          { "MAIL", true },
     { "RCPT", true },     { "DATA", true },  { "END-OF-MESSAGE", true },
 };
 
@@ -531,7 +533,8 @@ static const struct {
     { "kill @Example.net", "RCPT", STEP_KILL, "@Example.net", SETTING_NONE },
     { "refuse_null_sender=yes", "RCPT from=", STEP_NULL_SENDER, NULL, SETTING_REFUSE_NULL_SENDER },
     { VALID, "RCPT from=x", STEP_INVALID_SENDER, NULL, SETTING_REQUIRE_VALID_SENDER },
-    { AUTH "pop_before_smtp=0", "RCPT from=x@example.com", STEP_LOCAL_SENDER, "example.com", SETTING_LOCAL_SENDER_AUTH },
+    { AUTH "pop_before_smtp=0", "RCPT from=x@example.com", STEP_LOCAL_SENDER, "example.com",
+      SETTING_LOCAL_SENDER_AUTH },
     { "", "MAIL", STEP_MAIL, NULL, SETTING_NONE },
     { "grant 192.0.2.0/24", "RCPT to=x@example.org", STEP_RCPT, "192.0.2.0/24", SETTING_NONE },
     { "accept @example.net", "RCPT to=x@example.org", STEP_RCPT, "@example.net", SETTING_NONE },
