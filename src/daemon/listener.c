@@ -29,7 +29,6 @@ struct listener {
     void *context;
 };
 
-/* libuv closes waiting connections when there are no more descriptors, so as not to spin. */
 static struct log_limit accept_limit = { .burst = 1, .interval_s = 60 };
 
 static void on_retry(uv_timer_t *timer);

@@ -8,11 +8,13 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <time.h>
 
 enum {
     BUFFER_FIRST_BYTES = 2048, /* a request of Postfix has some 600 */
     OUT_BYTES = 64 * 1024,     /* replies that are sent in one go */
+    KEPT_DESCRIPTORS = 8,
     PEER_TEXT_SIZE = IP_TEXT_SIZE + 16
 };
 
@@ -45,7 +47,7 @@ struct policy_server {
     size_t n_conns;
     uv_timer_t deadline;
     bool stopping;
-    struct log_limit fault_limit, refused_limit, memory_limit;
+    struct log_limit fault_limit, refused_limit, memory_limit, descriptor_limit;
     size_t out_n;
     char out[OUT_BYTES + REPLY_MAX_BYTES]; /* replies not yet handed to libuv, of the connection that is being served */
 };
@@ -318,6 +320,16 @@ static bool is_allowed(const struct policy_server *server, const struct policy_c
     return false;
 }
 
+/* A few descriptors are kept for the database. Without this libuv would close what it cannot take without a word. */
+static bool is_last_descriptor(const struct policy_conn *conn)
+{
+    uv_os_fd_t fd;
+    struct rlimit limit;
+    if (uv_fileno((const uv_handle_t *)&conn->handle.stream, &fd) < 0 || getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return true;
+    return (rlim_t)fd + KEPT_DESCRIPTORS >= limit.rlim_cur;
+}
+
 static bool is_welcome(struct policy_server *server, const struct policy_conn *conn)
 {
     char peer[PEER_TEXT_SIZE];
@@ -326,6 +338,12 @@ static bool is_welcome(struct policy_server *server, const struct policy_conn *c
     if (server->n_conns > server->max_connections) {
         log_warning_limited(&server->refused_limit, "a connection is closed: max_connections = %u are open",
                             server->max_connections);
+        return false;
+    }
+    if (is_last_descriptor(conn)) {
+        log_warning_limited(&server->descriptor_limit,
+                            "a connection is closed: too few descriptors are left; those that "
+                            "are open are served");
         return false;
     }
     if (!is_allowed(server, conn)) {
@@ -393,6 +411,7 @@ int policy_server_new(struct policy_server **out, uv_loop_t *loop, const struct 
     server->log_decisions = config_number(config, CONFIG_LOG_DECISIONS);
     server->fault_limit = (struct log_limit){ .burst = 20, .interval_s = 60 };
     server->refused_limit = (struct log_limit){ .burst = 5, .interval_s = 60 };
+    server->descriptor_limit = (struct log_limit){ .burst = 1, .interval_s = 60 };
     server->memory_limit = (struct log_limit){ .burst = 1, .interval_s = 60 };
     int r = read_allowed(server, config, error);
     if (r == 0 && (r = uv_timer_init(loop, &server->deadline)) < 0)

@@ -3,6 +3,7 @@
 #include "schema_sql.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -97,9 +98,9 @@ static int check_path(const char *path, bool *absent, enum rule_db_absent mode, 
         return error_set(error, -EISDIR, "%s: this is a directory, not a database", path);
     if (!S_ISREG(st.st_mode))
         return error_set(error, -EINVAL, "%s: this is not a regular file", path);
-    if (access(path, R_OK) < 0)
+    if (faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) < 0)
         return error_set(error, -errno, "%s: cannot be read: %s", path, strerror(errno));
-    if (access(path, W_OK) < 0)
+    if (faccessat(AT_FDCWD, path, W_OK, AT_EACCESS) < 0)
         return errno == EROFS ? error_set(error, -EROFS,
                                           "%s: the file system is read-only; SQLite's write-ahead log needs to "
                                           "write there",

@@ -463,7 +463,7 @@ static const struct scene_case data_cases[] = {
     { "no archive", "archive=outbound", "DATA sasl=alice", NULL, "DUNNO" },
     { "the limit comes before the copy", "archive_to=log@example.com; max_recipients=3", "DATA count=4 sasl=alice",
       NULL, "recipients" },
-    { "no copy at RCPT", "archive_to=log@example.com", "RCPT", NULL, "DUNNO" },
+    { "no copy at RCPT", OURS "archive_to=log@example.com", "RCPT", NULL, "DUNNO" },
     { "no copy at END-OF-MESSAGE", "archive_to=log@example.com", "END-OF-MESSAGE", NULL, "DUNNO" },
     { "END-OF-MESSAGE", OURS, "END-OF-MESSAGE to=x@example.org", NULL, "DUNNO" },
 };

@@ -30,7 +30,7 @@ static inline struct ip_addr wide_to_addr(wide number, bool v6)
 /* How many addresses a prefix has, less one. */
 static inline wide wide_span(unsigned len, bool v6)
 {
-    return len == 0 ? wide_max(v6) : wide_max(v6) >> len;
+    return len == (v6 ? 128U : 32U) ? 0 : wide_max(v6) >> len;
 }
 
 /* An address that must be one. */
