@@ -1,0 +1,160 @@
+/*
+ * Every allocation fails once: what is asked for then reports it, and leaves nothing behind.
+ *
+ * The linker sends our code's calls of malloc and its like here (--wrap); the libraries' own are left alone.
+ */
+#include "core/decide.h"
+#include "core/key_map.h"
+#include "core/prefix_map.h"
+#include "scene.h"
+#include "suite.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static long left = -1; /* allocations until one fails; below 0: none fails */
+
+static bool fails(void)
+{
+    return left >= 0 && left-- == 0;
+}
+
+void *__real_malloc(size_t n);
+void *__real_calloc(size_t n, size_t size);
+void *__real_realloc(void *old, size_t n);
+void *__wrap_malloc(size_t n);
+void *__wrap_calloc(size_t n, size_t size);
+void *__wrap_realloc(void *old, size_t n);
+
+void *__wrap_malloc(size_t n)
+{
+    return fails() ? NULL : __real_malloc(n);
+}
+
+void *__wrap_calloc(size_t n, size_t size)
+{
+    return fails() ? NULL : __real_calloc(n, size);
+}
+
+void *__wrap_realloc(void *old, size_t n)
+{
+    return fails() ? NULL : __real_realloc(old, n);
+}
+
+#define X10  "xxxxxxxxxx"
+#define X100 X10 X10 X10 X10 X10 X10 X10 X10 X10 X10
+#define LONG X100 X100 X100 X100 X100 /* more than an address has room for without an allocation */
+
+/* Requests whose decision has to allocate, in every place that can. */
+static const struct {
+    const char *rules, *request, *logins;
+} scenes[] = {
+    { "domain example.com", "RCPT from=" LONG "@example.net to=" LONG "@example.com", "none" },
+    { "grant mail.example.net", "RCPT name=" LONG ".example.net", "none" },
+    { "grant mail.example.net; domain example.com", "RCPT name=unknown reverse=" LONG ".example.net to=x@example.org",
+      "none" },
+    { "grant mail.example.net; domain example.com; local_sender_auth=yes; pop_before_smtp_match=address",
+      "RCPT name=unknown reverse=" LONG ".example.net from=a@example.com to=x@example.org", "fred" },
+    { "domain example.com; list staff no; refuse_routed_recipient=no", "RCPT to=" LONG "@example.com", "none" },
+    { "domain example.com; list staff no", "RCPT to=" LONG "+x@example.com", "none" },
+    { "domain example.com; list staff no; refuse_routed_recipient=no",
+      "RCPT to=" LONG "%example.com%example.com@example.com", "none" },
+    { "domain example.com; user " LONG "@example.com fred@example.com",
+      "RCPT from=" LONG "@example.com to=x@example.org", "fred@example.com bob@example.com" },
+    { "domain example.com; user boss@example.com " LONG "@example.com", "RCPT from=boss+x@example.com to=x@example.org",
+      LONG "@example.com" },
+    { "domain example.com; user boss@example.com", "RCPT from=" LONG "+x@example.com to=x@example.org", "fred" },
+};
+
+static int decide_once(const struct scene *scene, struct decision *decision)
+{
+    struct decide_query query = { .rules = scene->rules, .request = &scene->request, .now = SCENE_NOW };
+    int r = decide(&query, decision);
+    if (r == 0 && decision->needs_login) {
+        query.logins = (struct login_facts){ LOGIN_KNOWN, scene->logins, 0 };
+        while (scene->logins[query.logins.n_names].n > 0)
+            query.logins.n_names++;
+        r = decide(&query, decision);
+    }
+    return r;
+}
+
+START_TEST(failed_allocation_costs_one_decision)
+{
+    struct scene scene;
+    struct decision decision;
+    memset(&scene, 0, sizeof scene);
+    scene_decide(&scene, scenes[_i].rules, scenes[_i].request, scenes[_i].logins, SCENE_NOW);
+    enum action action = scene.decision.action;
+    long n = 0;
+    int r;
+    do {
+        left = n++;
+        r = decide_once(&scene, &decision);
+        left = -1;
+        ck_assert_msg(r == 0 || r == -ENOMEM, "%d", r);
+    } while (r == -ENOMEM);
+    ck_assert_msg(n > 1, "nothing was allocated");
+    ck_assert_int_eq(decision.action, action);
+    scene_fini(&scene);
+}
+END_TEST
+
+static const struct rule_row rows[] = {
+    { RULE_ACCESS_BLOCK, STR("192.0.2.1-50"), STR(""), STR("deny"), 0 },
+    { RULE_RELAY_GRANT, STR("mail.example.net"), STR(""), STR("grant"), 0 },
+    { RULE_RELAY_GRANT, STR("192.0.2.0/24"), STR(""), STR("grant"), 0 },
+    { RULE_KILL_ENTRY, STR("@*example.com"), STR(""), STR(""), 0 },
+    { RULE_KILL_ENTRY, STR("@.sub.example.com"), STR(""), STR(""), 0 },
+    { RULE_KILL_ENTRY, STR("fred@example.com"), STR(""), STR(""), 0 },
+    { RULE_ACCEPT_ENTRY, STR("@example.net"), STR("192.0.2.0/24"), STR(""), 0 },
+    { RULE_ACCEPT_ENTRY, STR("@example.net"), STR(""), STR(""), 0 },
+    { RULE_LOCAL_DOMAIN, STR("example.com"), STR(""), STR("local"), 0 },
+    { RULE_LOCAL_DOMAIN, STR(".example.com"), STR(""), STR("local"), 0 },
+    { RULE_LOCAL_USER, STR("staff@example.com"), STR(""), STR("bob@example.com"), 0 },
+    { RULE_LOCAL_LIST,
+      STR("b\xc3\xbc@b\xc3\xbc"
+          "cher.example"),
+      STR(""), STR("no"), 0 },
+    { RULE_SETTING, STR("relay_for"), STR(""), STR("nobody"), 0 },
+};
+
+/* Builds a rule set, looks into it, and takes it apart; -ENOMEM as soon as an allocation fails. */
+static int build(void)
+{
+    struct error error;
+    struct rules *rules = rules_new();
+    int r = rules ? 0 : -ENOMEM;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows && r == 0; i++)
+        r = rules_put(rules, &rows[i], &error);
+    if (r == 0)
+        r = rules_seal(rules);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows && r == 0; i++)
+        r = rules_remove(rules, &rows[i]);
+    rules_free(rules);
+    return r;
+}
+
+START_TEST(failed_allocation_ends_a_load)
+{
+    long n = 0;
+    int r;
+    do {
+        left = n++;
+        r = build();
+        left = -1;
+        ck_assert_msg(r == 0 || r == -ENOMEM, "allocation %ld: %d", n, r);
+    } while (r == -ENOMEM);
+    ck_assert_int_gt(n, 40);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("memory");
+    TCase *tcase = suite_case(suite, "memory");
+    tcase_add_loop_test(tcase, failed_allocation_costs_one_decision, 0, COUNT(scenes));
+    tcase_add_test(tcase, failed_allocation_ends_a_load);
+    return suite_run(suite);
+}
