@@ -94,8 +94,8 @@ static int read_keys(struct task *task, int n, char **texts)
     if (!(task->keys = calloc((size_t)n, sizeof *task->keys)))
         return cli_fail(EX_OSERR, "out of memory");
     task->texts = texts;
-    for (; task->n_keys < n; task->n_keys++) {
-        int r = rule_key_parse(&task->keys[task->n_keys], task->kind->table, str_of(texts[task->n_keys]), &error);
+    for (int i = 0; i < n; i++) {
+        int r = rule_key_parse(&task->keys[task->n_keys++], task->kind->table, str_of(texts[i]), &error);
         if (r < 0)
             return cli_fail(cli_status_of(r), "%s", error.text);
     }
