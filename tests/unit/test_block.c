@@ -424,7 +424,7 @@ static int check_prefixes(const struct block *block)
         next = start + span + 1;
         ck_assert(start + span <= last);
     }
-    ck_assert(next == (v6 ? last + 1 : (last + 1)));
+    ck_assert(next == last + 1);
     ck_assert(!block_next_prefix(&rest, &prefix));
     return n;
 }
