@@ -48,7 +48,7 @@ static void ask_for_login(struct decider *d)
 static void defer_unavailable(struct decider *d)
 {
     struct decision *decision = d->decision;
-    decision->action = ACTION_REFUSE;
+    decision->action = decision->would_do = ACTION_REFUSE;
     decision->reason = REASON_UNAVAILABLE;
     decision->rule = NULL;
     decision->setting = SETTING_POP_BEFORE_SMTP;

@@ -130,7 +130,7 @@ static const struct setting_info infos[SETTING_COUNT] = {
                                  SETTING_IS_NUMBER,
                                  { NULL },
                                  0,
-                                 UINT32_MAX,
+                                 INT32_MAX,
                                  "0",
                                  "recipients",
                                  "The most recipients of one outgoing message; 0 sets no limit." },
@@ -226,7 +226,7 @@ void setting_describe(enum setting setting, char *text, size_t size)
         (void)snprintf(text, size, "a list of IP blocks");
         break;
     case SETTING_IS_REASONS:
-        (void)snprintf(text, size, "a list of reasons but unverified and unavailable, or all");
+        (void)snprintf(text, size, "a list of reasons but unverified and unavailable, or all alone");
         break;
     case SETTING_IS_PORTS:
         (void)snprintf(text, size, "a list of ports from 1 to %d", PORT_MAX);
@@ -291,7 +291,7 @@ static bool parse_reasons(struct str value, uint32_t *number)
             bits |= 1U << reason;
     }
     *number = bits;
-    return true;
+    return (bits & OBSERVE_ALL) == 0 || bits == OBSERVE_ALL;
 }
 
 static bool parse_ports(struct str value)

@@ -6,8 +6,8 @@
 
 #include <stdio.h>
 
-#define OURS "domain example.com; "
-#define OUT "RCPT to=x@example.org"
+#define OURS    "domain example.com; "
+#define OUT     "RCPT to=x@example.org"
 #define REFUSED "relay:example.org"
 
 /* The ladder of relay_for: each step includes those before it. */
@@ -32,8 +32,10 @@ static const struct {
     { "an alias", "user fred@example.net alfred@example.net", OUT, 4 },
     { "a client of no grant", "grant 198.51.100.0/24", OUT, 4 },
     { "a sender accepted from another client", "accept @example.net 198.51.100.0/24", OUT, 4 },
-    { "a refused client", "refuse 192.0.2.10; grant client.example.org; accept @example.net; user fred@example.net; "
-                          "domain example.net", OUT, 5 },
+    { "a refused client",
+      "refuse 192.0.2.10; grant client.example.org; accept @example.net; user fred@example.net; "
+      "domain example.net",
+      OUT, 5 },
 };
 
 START_TEST(relay_for_is_a_ladder)
@@ -42,8 +44,7 @@ START_TEST(relay_for_is_a_ladder)
     char rules[512], what[128];
     (void)snprintf(rules, sizeof rules, OURS "pop_before_smtp=0; relay_for=%s; %s", ladder[step], rights[row].rules);
     (void)snprintf(what, sizeof what, "%s, relay_for = %s", rights[row].what, ladder[step]);
-    struct scene_case test = { what, rules, rights[row].request, NULL,
-                               (int)step >= rights[row].from ? "OK" : REFUSED };
+    struct scene_case test = { what, rules, rights[row].request, NULL, (int)step >= rights[row].from ? "OK" : REFUSED };
     scene_check(&test);
 }
 END_TEST
@@ -62,8 +63,8 @@ static const struct scene_case grant_cases[] = {
     { "a domain does not hold itself", NO_LOGINS "grant .client.example.net", OUT, NULL, REFUSED },
     { "a name in another case", NO_LOGINS "grant CLIENT.example.net", OUT " name=Client.Example.NET.", NULL, "OK" },
     { "a name is exact", NO_LOGINS "grant client.example.net", OUT " name=a.client.example.net", NULL, REFUSED },
-    { "a forged reverse name permits nothing", NO_LOGINS "grant other.example.net",
-      OUT " reverse=other.example.net", NULL, REFUSED },
+    { "a forged reverse name permits nothing", NO_LOGINS "grant other.example.net", OUT " reverse=other.example.net",
+      NULL, REFUSED },
     { "IPv6", NO_LOGINS "grant 2001:db8::/32", OUT " client=2001:db8::25", NULL, "OK" },
     { "an IPv4 block holds no IPv6", NO_LOGINS "grant 0.0.0.0/0", OUT " client=2001:db8::25", NULL, REFUSED },
     { "a mapped address", NO_LOGINS "grant 192.0.2.10", OUT " client=::ffff:192.0.2.10", NULL, "OK" },
@@ -138,8 +139,7 @@ static const struct scene_case unverified_cases[] = {
     { "not access", "grant mail.example.net; deny 192.0.2.10", OUT NAMELESS, NULL, "access" },
     { "not submission", "grant mail.example.net; submission_ports=587", OUT " port=587" NAMELESS, NULL, "submission" },
     { "not kill", "grant mail.example.net; kill @example.net", OUT NAMELESS, NULL, "kill" },
-    { "not null-sender", "grant mail.example.net; refuse_null_sender=yes", "MAIL from=" NAMELESS, NULL,
-      "null-sender" },
+    { "not null-sender", "grant mail.example.net; refuse_null_sender=yes", "MAIL from=" NAMELESS, NULL, "null-sender" },
     { "not invalid-sender", "grant mail.example.net; require_valid_sender=yes", "MAIL from=x" NAMELESS, NULL,
       "invalid-sender" },
     { "not recipients", "grant mail.example.net; max_recipients=1", "DATA count=2 sasl=alice" NAMELESS, NULL,
@@ -214,9 +214,10 @@ END_TEST
 
 static const struct scene_case observe_cases[] = {
     { "several at once", NO_LOGINS "kill @example.net; observe=kill relay", OUT, NULL, "DUNNO would=kill,relay" },
-    { "all the way", NO_LOGINS "deny 192.0.2.10; submission_ports=25; kill fred@example.com; "
-                               "refuse_null_sender=yes; require_valid_sender=yes; local_sender_auth=yes; "
-                               "observe=access,submission,kill,invalid-sender,local-sender,relay",
+    { "all the way",
+      NO_LOGINS "deny 192.0.2.10; submission_ports=25; kill fred@example.com; "
+                "refuse_null_sender=yes; require_valid_sender=yes; local_sender_auth=yes; "
+                "observe=access,submission,kill,invalid-sender,local-sender,relay",
       OUT " from=fred", NULL, "DUNNO would=access,submission,kill,invalid-sender,local-sender,relay" },
     { "what did not happen is not logged", NO_LOGINS "observe=kill", OUT, NULL, REFUSED },
     { "all: a refusal", ALL, OUT, NULL, "DUNNO would=relay" },

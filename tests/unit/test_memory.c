@@ -44,7 +44,7 @@ void *__wrap_realloc(void *old, size_t n)
 
 #define X10  "xxxxxxxxxx"
 #define X100 X10 X10 X10 X10 X10 X10 X10 X10 X10 X10
-#define LONG X100 X100 X100 X100 X100 /* more than an address has room for without an allocation */
+#define LONG X100 X100 X100 X100 X100 X100 /* more than an address has room for without an allocation */
 
 /* Requests whose decision has to allocate, in every place that can. */
 static const struct {
