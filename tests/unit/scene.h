@@ -67,4 +67,12 @@ struct scene_case {
 /* Decides the case at SCENE_NOW, and fails the test where it is not as expected. */
 void scene_check(const struct scene_case *row);
 
+/* A loop test over a table of cases. */
+#define SCENE_TEST(name, table)                                                                                        \
+    START_TEST(name)                                                                                                   \
+    {                                                                                                                  \
+        scene_check(&(table)[_i]);                                                                                     \
+    }                                                                                                                  \
+    END_TEST
+
 #endif

@@ -476,27 +476,20 @@ START_TEST(routes_are_followed_ten_times)
 }
 END_TEST
 
-#define CASE_TEST(name, table)                                                                                         \
-    START_TEST(name)                                                                                                   \
-    {                                                                                                                  \
-        scene_check(&(table)[_i]);                                                                                     \
-    }                                                                                                                  \
-    END_TEST
-
-CASE_TEST(client_may_connect_or_not, client_cases)
-CASE_TEST(only_some_states_are_asked_further, state_cases)
-CASE_TEST(submission_needs_sasl, submission_cases)
-CASE_TEST(vrfy_and_etrn_are_for_sasl_and_granted, vrfy_cases)
-CASE_TEST(killed_senders_are_refused, kill_cases)
-CASE_TEST(null_sender_is_known_and_refused, null_sender_cases)
-CASE_TEST(sender_must_be_valid_if_so_set, invalid_sender_cases)
-CASE_TEST(sender_domain_has_253_bytes_at_most, long_sender_cases)
-CASE_TEST(local_sender_must_be_authorized, local_sender_cases)
-CASE_TEST(mail_is_answered_dunno, mail_cases)
-CASE_TEST(recipient_is_ours_or_foreign, recipient_cases)
-CASE_TEST(routed_recipient_is_refused, routed_cases)
-CASE_TEST(closed_list_is_refused, list_cases)
-CASE_TEST(data_is_limited_and_archived, data_cases)
+SCENE_TEST(client_may_connect_or_not, client_cases)
+SCENE_TEST(only_some_states_are_asked_further, state_cases)
+SCENE_TEST(submission_needs_sasl, submission_cases)
+SCENE_TEST(vrfy_and_etrn_are_for_sasl_and_granted, vrfy_cases)
+SCENE_TEST(killed_senders_are_refused, kill_cases)
+SCENE_TEST(null_sender_is_known_and_refused, null_sender_cases)
+SCENE_TEST(sender_must_be_valid_if_so_set, invalid_sender_cases)
+SCENE_TEST(sender_domain_has_253_bytes_at_most, long_sender_cases)
+SCENE_TEST(local_sender_must_be_authorized, local_sender_cases)
+SCENE_TEST(mail_is_answered_dunno, mail_cases)
+SCENE_TEST(recipient_is_ours_or_foreign, recipient_cases)
+SCENE_TEST(routed_recipient_is_refused, routed_cases)
+SCENE_TEST(closed_list_is_refused, list_cases)
+SCENE_TEST(data_is_limited_and_archived, data_cases)
 
 /* Access is asked in every state, kill in every one that has a sender. */
 static const struct {

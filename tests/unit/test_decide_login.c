@@ -148,17 +148,10 @@ static const struct scene_case unverified_cases[] = {
     { "with the store away it waits", OURS "grant mail.example.net", OUT REVERSE, "away", "unavailable" },
 };
 
-#define CASE_TEST(name, table)                                                                                         \
-    START_TEST(name)                                                                                                   \
-    {                                                                                                                  \
-        scene_check(&(table)[_i]);                                                                                     \
-    }                                                                                                                  \
-    END_TEST
-
-CASE_TEST(login_counts_where_it_should, login_cases)
-CASE_TEST(nothing_is_decided_on_missing_knowledge, away_cases)
-CASE_TEST(observed_reason_is_only_noted, observe_cases)
-CASE_TEST(unverified_name_defers, unverified_cases)
+SCENE_TEST(login_counts_where_it_should, login_cases)
+SCENE_TEST(nothing_is_decided_on_missing_knowledge, away_cases)
+SCENE_TEST(observed_reason_is_only_noted, observe_cases)
+SCENE_TEST(unverified_name_defers, unverified_cases)
 
 int main(void)
 {

@@ -231,18 +231,11 @@ static const struct scene_case observe_cases[] = {
     { "all: VRFY", ALL, "VRFY from=", NULL, "DUNNO would=vrfy" },
 };
 
-#define CASE_TEST(name, table)                                                                                         \
-    START_TEST(name)                                                                                                   \
-    {                                                                                                                  \
-        scene_check(&(table)[_i]);                                                                                     \
-    }                                                                                                                  \
-    END_TEST
-
-CASE_TEST(longest_row_of_relay_grant_decides, grant_cases)
-CASE_TEST(accepted_is_sender_and_client, accept_cases)
-CASE_TEST(local_users_and_hosts_may_relay, user_cases)
-CASE_TEST(unverified_name_is_deferred, unverified_cases)
-CASE_TEST(observed_reasons_add_up, observe_cases)
+SCENE_TEST(longest_row_of_relay_grant_decides, grant_cases)
+SCENE_TEST(accepted_is_sender_and_client, accept_cases)
+SCENE_TEST(local_users_and_hosts_may_relay, user_cases)
+SCENE_TEST(unverified_name_is_deferred, unverified_cases)
+SCENE_TEST(observed_reasons_add_up, observe_cases)
 
 int main(void)
 {
