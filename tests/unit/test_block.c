@@ -445,7 +445,7 @@ START_TEST(the_worst_block_is_as_many_prefixes_as_said)
 }
 END_TEST
 
-enum { RANDOM_BLOCKS = 20000 };
+enum { RANDOM_BLOCKS = 2000 };
 
 /* Two numbers that have some leading bits in common, in order. */
 static struct block random_block(uint64_t *seed)
