@@ -85,7 +85,7 @@ static int take_pair(struct session *session, const char *text)
     if (equals == pair.n)
         return cli_usage("\"%s\" is not NAME=VALUE", text);
     struct str name = str_first(pair, equals);
-    enum attribute attribute = attribute_by_name(name);
+    enum attribute attribute = attribute_by_name(&policy_form, name);
     if (attribute == ATTR_COUNT)
         return is_known_to_postfix(name)
                    ? STATUS_DONE
@@ -287,7 +287,7 @@ static int explain_request(struct session *session, const struct rules *rules, c
     struct decide_query query = { .rules = rules, .request = request, .now = (int64_t)time(NULL) };
     struct decision decision;
     if (session->login.n > 0)
-        query.logins = (struct login_facts){ LOGIN_KNOWN, &session->login, 1 };
+        query.logins = (struct login_facts){ .state = LOGIN_KNOWN, .names = &session->login, .n_names = 1 };
     int r = decide(&query, &decision);
     bool needs_login = r == 0 && decision.needs_login;
     if (needs_login) {

@@ -2,8 +2,6 @@
 
 #include "core/decide_steps.h"
 
-#include <errno.h>
-
 static enum state read_state(struct str text)
 {
     static const struct {
@@ -25,24 +23,45 @@ static bool is_same_answer(const struct decision *a, const struct decision *b)
     return a->action == b->action && a->reason == b->reason;
 }
 
-/* Returns 1 where a login on record counts, 0, or -ENOMEM. */
-static int is_on_record(const struct decider *d)
+/* Whether a login counts. */
+enum finding { FINDING_NONE, FINDING_ONE, FINDING_UNKNOWN };
+
+/* With the store away, any number of accounts may be on record besides those that are known. */
+static enum finding find_at_address(const struct decider *d)
 {
     const struct login_facts *logins = &d->query->logins;
     uint32_t max = decider_number(d, SETTING_POP_BEFORE_SMTP_MAX_ACCOUNTS);
-    if (decider_number(d, SETTING_POP_BEFORE_SMTP_MATCH) == MATCH_ADDRESS)
-        return logins->n_names > 0 && (max == 0 || logins->n_names <= max);
-    int r = 0;
-    for (size_t i = 0; i < logins->n_names && r == 0; i++)
-        r = rules_login_is_sender(d->rules, logins->names[i], &d->sender, d->now);
-    return r;
+    if (logins->state == LOGIN_UNAVAILABLE)
+        return FINDING_UNKNOWN;
+    if (max > 0 && logins->n_names > max) {
+        d->decision->too_many_logins = logins->n_names;
+        return FINDING_NONE;
+    }
+    if (logins->n_names == 0)
+        return FINDING_NONE;
+    d->decision->login = logins->names[0];
+    return FINDING_ONE;
+}
+
+static enum finding find_of_sender(struct decider *d)
+{
+    const struct login_facts *logins = &d->query->logins;
+    for (size_t i = 0; i < logins->n_names; i++) {
+        int r = rules_login_is_sender(d->rules, logins->names[i], &d->sender, d->now);
+        if (r < 0)
+            d->error = r;
+        if (r > 0) {
+            d->decision->login = logins->names[i];
+            return FINDING_ONE;
+        }
+    }
+    return logins->state == LOGIN_UNAVAILABLE || logins->more ? FINDING_UNKNOWN : FINDING_NONE;
 }
 
 static void ask_for_login(struct decider *d)
 {
-    unsigned len = d->addr->v6 ? decider_number(d, SETTING_POP_BEFORE_SMTP_IPV6_PREFIX) : ip_bits(d->addr);
     d->decision->needs_login = true;
-    d->decision->login_addr = ip_mask(d->addr, len);
+    d->decision->login_addr = settings_login_addr(d->settings, d->addr);
 }
 
 static void defer_unavailable(struct decider *d)
@@ -57,41 +76,49 @@ static void defer_unavailable(struct decider *d)
     };
 }
 
+/* With the store away nothing is refused that a login could permit, and nothing permitted that it could refuse. */
+static void decide_without_knowing(struct decider *d, const struct decision *without)
+{
+    bool same = is_same_answer(d->decision, without);
+    if (!same && (d->state == STATE_DATA || d->state == STATE_END_OF_MESSAGE)) {
+        decide_steps_run(d, VIEW_LENIENT);
+        return;
+    }
+    /* What would be refused only without a login is not known to be. */
+    d->decision->would &= without->would;
+    if (d->decision->would_do != without->would_do)
+        d->decision->would_do = d->decision->action;
+    if (!same)
+        defer_unavailable(d);
+}
+
 /* The answer hangs on a login where it differs between one on record and none. What would be logged counts as part of
  * the answer, but is no ground for deferring. */
-static int consider_login(struct decider *d)
+static void consider_login(struct decider *d)
 {
     struct decision without = *d->decision;
     decide_steps_run(d, VIEW_ONE);
-    bool same = is_same_answer(d->decision, &without);
-    if (same && d->decision->would == without.would && d->decision->would_do == without.would_do) {
+    if (is_same_answer(d->decision, &without) && d->decision->would == without.would &&
+        d->decision->would_do == without.would_do) {
         *d->decision = without;
-        return 0;
+        return;
     }
-    int r;
-    switch (d->query->logins.state) {
-    case LOGIN_KNOWN:
-        r = is_on_record(d);
-        if (r == 0)
-            *d->decision = without;
-        return r < 0 ? r : 0;
-    case LOGIN_UNAVAILABLE:
-        if (!same && (d->state == STATE_DATA || d->state == STATE_END_OF_MESSAGE)) {
-            decide_steps_run(d, VIEW_LENIENT);
-            return 0;
-        }
-        /* What would be refused only without a login is not known to be. */
-        d->decision->would &= without.would;
-        if (d->decision->would_do != without.would_do)
-            d->decision->would_do = d->decision->action;
-        if (!same)
-            defer_unavailable(d);
-        return 0;
-    case LOGIN_NOT_ASKED:
+    if (d->query->logins.state == LOGIN_NOT_ASKED) {
+        ask_for_login(d);
+        return;
+    }
+    bool by_address = decider_number(d, SETTING_POP_BEFORE_SMTP_MATCH) == MATCH_ADDRESS;
+    switch (by_address ? find_at_address(d) : find_of_sender(d)) {
+    case FINDING_ONE:
+        break;
+    case FINDING_NONE:
+        without.too_many_logins = d->decision->too_many_logins;
+        *d->decision = without;
+        break;
+    case FINDING_UNKNOWN:
+        decide_without_knowing(d, &without);
         break;
     }
-    ask_for_login(d);
-    return 0;
 }
 
 static int prepare(struct decider *d)
@@ -120,14 +147,16 @@ int decide(const struct decide_query *query, struct decision *decision)
     d.addr = NULL;
     d.asked_login = false;
     d.error = 0;
+    decision->login = str_make("", 0);
+    decision->too_many_logins = 0;
     int r = prepare(&d);
     if (r == 0) {
         decide_steps_run(&d, VIEW_NONE);
         r = d.error;
     }
     if (r == 0 && d.asked_login) {
-        r = consider_login(&d);
-        r = r < 0 ? r : d.error;
+        consider_login(&d);
+        r = d.error;
     }
     mail_fini(&d.sender);
     return r;

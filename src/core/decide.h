@@ -17,10 +17,12 @@ enum login_state {
     LOGIN_UNAVAILABLE /* the look-up failed */
 };
 
+/* The names are on record, whatever the state; each stands there once. */
 struct login_facts {
     enum login_state state;
-    const struct str *names; /* with LOGIN_KNOWN: the login names on record, each once */
+    const struct str *names;
     size_t n_names;
+    bool more; /* with LOGIN_KNOWN: there are more than these */
 };
 
 struct decide_query {
@@ -71,6 +73,8 @@ struct decision {
     enum reason reason;      /* of a refusal, else REASON_NONE */
     const struct rule *rule; /* the row that decided, or NULL */
     enum setting setting;    /* the setting that decided, or SETTING_NONE */
+    struct str login;        /* the login that made the difference, where one did; belongs to the query */
+    size_t too_many_logins;  /* so many accounts at the address that none of them counts, where that made it */
     uint32_t would;          /* reasons that were observed, a bit each */
     enum action would_do;    /* with observe = all: what would have been answered otherwise */
 

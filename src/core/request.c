@@ -13,18 +13,30 @@ static const struct str names[ATTR_COUNT] = {
     [ATTR_INSTANCE] = STR("instance"),
     [ATTR_SASL_USERNAME] = STR("sasl_username"),
     [ATTR_POLICY_CONTEXT] = STR("policy_context"),
+    [ATTR_USER] = STR("user"),
+    [ATTR_SERVICE] = STR("service"),
+    [ATTR_COMMAND] = STR("command"),
+    [ATTR_CURSOR] = STR("cursor"),
 };
 
-enum attribute attribute_by_name(struct str name)
+enum { POLICY_ATTRIBUTES = (1 << (ATTR_POLICY_CONTEXT + 1)) - 1, ALL_ATTRIBUTES = (1 << ATTR_COUNT) - 1 };
+
+const struct request_form policy_form = { "smtpd_access_policy", POLICY_ATTRIBUTES };
+const struct request_form login_form = { "gatepost_login", 1 << ATTR_REQUEST | 1 << ATTR_CLIENT_ADDRESS |
+                                                               1 << ATTR_USER | 1 << ATTR_SERVICE };
+const struct request_form control_form = { "gatepost_control", ALL_ATTRIBUTES };
+
+enum attribute attribute_by_name(const struct request_form *form, struct str name)
 {
-    int a = 0;
-    while (a < ATTR_COUNT && !str_equal(name, names[a]))
-        a++;
-    return (enum attribute)a;
+    for (int a = 0; a < ATTR_COUNT; a++)
+        if ((form->attributes & 1U << a) != 0 && str_equal(name, names[a]))
+            return (enum attribute)a;
+    return ATTR_COUNT;
 }
 
 /* Takes the line without its end; NULL, or what is wrong with it. */
-static const char *take_line(struct request_parser *parser, const char *buffer, size_t n)
+static const char *take_line(struct request_parser *parser, const struct request_form *form, const char *buffer,
+                             size_t n)
 {
     struct str line = str_make(buffer + parser->line, n);
     size_t equals = str_find(line, '=');
@@ -32,7 +44,7 @@ static const char *take_line(struct request_parser *parser, const char *buffer, 
         return "a NUL";
     if (equals == n)
         return "a line without =";
-    enum attribute attr = attribute_by_name(str_first(line, equals));
+    enum attribute attr = attribute_by_name(form, str_first(line, equals));
     if (attr == ATTR_COUNT || (parser->seen & 1U << attr) != 0)
         return NULL;
     parser->seen |= 1U << attr;
@@ -49,8 +61,9 @@ static void complete(struct request_parser *parser, const char *buffer, struct r
     *parser = (struct request_parser){ 0 };
 }
 
-enum request_progress request_parse(struct request_parser *parser, const char *buffer, size_t n, size_t max_bytes,
-                                    struct request *request, size_t *length, const char **fault)
+enum request_progress request_parse(struct request_parser *parser, const struct request_form *form, const char *buffer,
+                                    size_t n, size_t max_bytes, struct request *request, size_t *length,
+                                    const char **fault)
 {
     size_t limit = n < max_bytes ? n : max_bytes;
     const char *newline;
@@ -64,7 +77,7 @@ enum request_progress request_parse(struct request_parser *parser, const char *b
             complete(parser, buffer, request);
             return REQUEST_COMPLETE;
         }
-        *fault = take_line(parser, buffer, line_n);
+        *fault = take_line(parser, form, buffer, line_n);
         if (*fault)
             return REQUEST_MALFORMED;
         parser->line = parser->scanned = end + 1;
@@ -80,11 +93,11 @@ enum request_progress request_parse(struct request_parser *parser, const char *b
     return REQUEST_MALFORMED;
 }
 
-const char *request_check_policy(const struct request *request)
+const char *request_check(const struct request *request, const struct request_form *form)
 {
     if (request->attr[ATTR_REQUEST].n == 0)
         return "no request attribute";
-    if (!str_is(request->attr[ATTR_REQUEST], "smtpd_access_policy"))
-        return "a request that is not smtpd_access_policy";
+    if (!str_is(request->attr[ATTR_REQUEST], form->request))
+        return "an unknown request";
     return NULL;
 }

@@ -459,3 +459,18 @@ bool settings_has_port(const struct settings *settings, struct str port)
             return true;
     return false;
 }
+
+bool settings_skip_login(const struct settings *settings, const struct ip_addr *addr)
+{
+    struct str rest = settings_text(settings, SETTING_POP_BEFORE_SMTP_SKIP), word;
+    struct block block;
+    while (str_next_word(&rest, &word))
+        if (block_parse(word, &block, NULL) == 0 && block_holds(&block, addr))
+            return true;
+    return false;
+}
+
+struct ip_addr settings_login_addr(const struct settings *settings, const struct ip_addr *addr)
+{
+    return ip_mask(addr, addr->v6 ? settings->number[SETTING_POP_BEFORE_SMTP_IPV6_PREFIX] : ip_bits(addr));
+}

@@ -104,6 +104,12 @@ struct str settings_text(const struct settings *settings, enum setting setting);
 /* Whether port is one of SETTING_SUBMISSION_PORTS. */
 bool settings_has_port(const struct settings *settings, struct str port);
 
+/* Whether addr is in one of SETTING_POP_BEFORE_SMTP_SKIP. */
+bool settings_skip_login(const struct settings *settings, const struct ip_addr *addr);
+
+/* The part of the address that a login covers. */
+struct ip_addr settings_login_addr(const struct settings *settings, const struct ip_addr *addr);
+
 /* Placeholders in a text: cuts the next piece, literal bytes or one placeholder (its name in *name, else empty), off
  * *rest. False at the end, and at a %{…} that is none, which then stands at the front of *rest. */
 bool text_next_piece(struct str *rest, struct str *literal, struct str *name);

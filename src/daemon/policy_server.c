@@ -229,9 +229,9 @@ static void conn_serve(struct policy_conn *conn)
         struct request request;
         size_t length;
         const char *fault = NULL;
-        progress = request_parse(&conn->parser, conn->buffer + at, conn->n - at, server->max_request_bytes, &request,
+        progress = request_parse(&conn->parser, &policy_form, conn->buffer + at, conn->n - at, server->max_request_bytes, &request,
                                  &length, &fault);
-        if (progress == REQUEST_COMPLETE && (fault = request_check_policy(&request)) == NULL) {
+        if (progress == REQUEST_COMPLETE && (fault = request_check(&request, &policy_form)) == NULL) {
             conn_answer(conn, &request);
             at += length;
         } else if (fault) {

@@ -1693,7 +1693,8 @@ static void decide(struct world *world, const struct naive_logins *logins, struc
     walk_steps(&with, world, truth_of(login_possible(world)));
     walk_steps(&without, world, NO);
     answer->needs_login = !same_answer(&with, &without) || memcmp(with.would, without.would, sizeof with.would) != 0;
-    if (answer->needs_login && logins != NULL && logins->state == NAIVE_LOGINS_UNAVAILABLE) {
+    bool waits = logins != NULL && !world->set.login_by_address && login_known(world, logins);
+    if (answer->needs_login && logins != NULL && logins->state == NAIVE_LOGINS_UNAVAILABLE && !waits) {
         answer_unavailable(world, &with, &without);
         give_answer(&with, answer);
     } else {

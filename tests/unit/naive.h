@@ -38,7 +38,8 @@ struct naive_attr {
 
 enum naive_login_state { NAIVE_LOGINS_KNOWN, NAIVE_LOGINS_UNAVAILABLE };
 
-/* What the login store says of this client's (already masked) address: the names on record, or that it is away. */
+/* What is known of the logins from this client's (already masked) address: the names on record; while the store is
+ * away, those that wait for it. */
 struct naive_logins {
     enum naive_login_state state;
     const char *const *accounts;

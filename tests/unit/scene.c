@@ -150,26 +150,29 @@ void scene_parse(const char *wire, struct request *request)
     struct request_parser parser = { 0 };
     size_t n = strlen(wire), length = 0;
     const char *fault = "";
-    ck_assert_int_eq(request_parse(&parser, wire, n, n, request, &length, &fault), REQUEST_COMPLETE);
+    ck_assert_int_eq(request_parse(&parser, &policy_form, wire, n, n, request, &length, &fault), REQUEST_COMPLETE);
     ck_assert_uint_eq(length, n);
-    ck_assert_ptr_null(request_check_policy(request));
+    ck_assert_ptr_null(request_check(request, &policy_form));
 }
 
 static void read_logins(struct scene *scene, const char *text, struct login_facts *facts)
 {
-    *facts = (struct login_facts){ LOGIN_NOT_ASKED, NULL, 0 };
+    *facts = (struct login_facts){ .state = LOGIN_NOT_ASKED };
     if (!text)
-        return;
-    facts->state = strcmp(text, "away") == 0 ? LOGIN_UNAVAILABLE : LOGIN_KNOWN;
-    if (facts->state == LOGIN_UNAVAILABLE || strcmp(text, "none") == 0)
         return;
     char *words[SCENE_LOGINS];
     scene->login_words = copy_of(text);
-    int n = split(scene->login_words, words, SCENE_LOGINS);
-    for (int i = 0; i < n; i++)
-        scene->logins[i] = str_of(words[i]);
+    int n = split(scene->login_words, words, SCENE_LOGINS), first = 1;
+    facts->state = LOGIN_KNOWN;
+    if (strcmp(words[0], "away") == 0)
+        facts->state = LOGIN_UNAVAILABLE;
+    else if (strcmp(words[0], "more") == 0)
+        facts->more = true;
+    else if (strcmp(words[0], "none") != 0)
+        first = 0;
+    for (int i = first; i < n; i++)
+        scene->logins[facts->n_names++] = str_of(words[i]);
     facts->names = scene->logins;
-    facts->n_names = (size_t)n;
 }
 
 void scene_decide(struct scene *scene, const char *rules, const char *request, const char *logins, int64_t now)

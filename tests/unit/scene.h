@@ -13,7 +13,8 @@
  *
  * A rule may end in `until SECONDS`. A request is a protocol state and attributes, separated by blanks, each `from=`,
  * `to=` … or by its whole name; in values `~` is a blank and \t a tab. What is not said is as in scene_request of
- * scene.c. Logins are names separated by blanks; `none`; `away` for a store that does not answer; NULL: not asked.
+ * scene.c. Logins are names separated by blanks; `none`; `away` for a store that does not answer, with the names that
+ * wait for it; `more` in front of the names where the store has more than it tells; NULL: not asked.
  */
 #ifndef GATEPOST_TESTS_SCENE_H
 #define GATEPOST_TESTS_SCENE_H

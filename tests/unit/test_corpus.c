@@ -104,7 +104,7 @@ static size_t answer(const struct rules *rules, const struct request *request, c
 {
     struct decide_query query = { .rules = rules, .request = request, .now = SCENE_NOW };
     struct decision decision;
-    ck_assert_ptr_null(request_check_policy(request));
+    ck_assert_ptr_null(request_check(request, &policy_form));
     ck_assert_int_eq(decide(&query, &decision), 0);
     if (decision.needs_login) {
         query.logins.state = LOGIN_KNOWN;
@@ -124,9 +124,10 @@ START_TEST(recorded_request_is_answered)
         struct request request;
         const char *fault = NULL;
         for (size_t at = 1; at < n; at++)
-            ck_assert_int_eq(request_parse(&parser, text, at, MAX_BYTES, &request, &length, &fault),
+            ck_assert_int_eq(request_parse(&parser, &policy_form, text, at, MAX_BYTES, &request, &length, &fault),
                              REQUEST_INCOMPLETE);
-        ck_assert_int_eq(request_parse(&parser, text, n, MAX_BYTES, &request, &length, &fault), REQUEST_COMPLETE);
+        ck_assert_int_eq(request_parse(&parser, &policy_form, text, n, MAX_BYTES, &request, &length, &fault),
+                         REQUEST_COMPLETE);
         ck_assert_uint_eq(length, n);
         size_t got = answer(rules, &request, reply);
         ck_assert_msg(got == strlen(expected) && memcmp(reply, expected, got) == 0, "rule set %d: got %.*s, not %s",
@@ -150,7 +151,8 @@ START_TEST(all_recorded_requests_in_one_go)
     struct request_parser parser = { 0 };
     struct request request;
     const char *fault = NULL;
-    while (request_parse(&parser, text + at, n - at, MAX_BYTES, &request, &length, &fault) == REQUEST_COMPLETE) {
+    while (request_parse(&parser, &policy_form, text + at, n - at, MAX_BYTES, &request, &length, &fault) ==
+           REQUEST_COMPLETE) {
         size_t got = answer(rules, &request, reply);
         memcpy(replies + out, reply, got);
         out += got;

@@ -92,6 +92,49 @@ static const struct scene_case away_cases[] = {
       "DUNNO" },
 };
 
+/* Logins that wait for the store, which is away; and a store that does not tell all. */
+static const struct scene_case part_cases[] = {
+    { "the sender's own login waits", OURS, OUT, "away fred@example.net", "OK" },
+    { "or that of its account", OURS "user info@example.com fred@example.net", OUT " from=info@example.com",
+      "away bob fred@example.net", "OK" },
+    { "somebody else's login waits", OURS, OUT, "away bob@example.net", "unavailable" },
+    { "any sender: one that waits is not enough", ADDR, OUT, "away fred@example.net", "unavailable" },
+    { "any sender: nor are too many", ADDR, OUT, "away a b c d e", "unavailable" },
+    { "any sender: nor is no limit", ADDR "pop_before_smtp_max_accounts=0", OUT, "away a", "unavailable" },
+    { "an observed refusal is none", OURS "observe=relay", OUT, "away fred@example.net", "OK" },
+    { "the limit is applied", OURS "max_recipients=1", "DATA count=2", "away fred@example.net", "recipients" },
+    { "the sender is among those told", OURS, OUT, "more a fred@example.net", "OK" },
+    { "it may be among the others", OURS, OUT, "more a b", "unavailable" },
+    { "more than may be, whoever they are", ADDR, OUT, "more a b c d", "relay:example.org" },
+    { "no limit", ADDR "pop_before_smtp_max_accounts=0", OUT, "more a b c d", "OK" },
+};
+
+static const struct {
+    const char *rules, *request, *logins, *login;
+    size_t too_many;
+} blame_cases[] = {
+    { OURS, OUT, "bob fred@example.net", "fred@example.net", 0 },
+    { OURS, OUT, "bob", "", 0 },
+    { OURS, "RCPT", "fred@example.net", "", 0 }, /* made no difference */
+    { OURS "grant 192.0.2.10", OUT, "fred@example.net", "", 0 },
+    { ADDR, OUT, "bob anna", "bob", 0 },
+    { ADDR, OUT, "a b c d", "", 4 },
+    { ADDR "grant 192.0.2.10", OUT, "a b c d", "", 0 },
+    { OURS, OUT, "away fred@example.net", "fred@example.net", 0 },
+    { OURS, OUT, "away bob", "", 0 },
+    { OURS "local_sender_auth=yes", "MAIL from=fred@example.com", "fred", "fred", 0 },
+};
+
+START_TEST(the_login_that_made_the_difference_is_named)
+{
+    struct scene scene;
+    scene_decide(&scene, blame_cases[_i].rules, blame_cases[_i].request, blame_cases[_i].logins, SCENE_NOW);
+    ck_assert_msg(str_is(scene.decision.login, blame_cases[_i].login), "%.*s", STR_ARGS(scene.decision.login));
+    ck_assert_uint_eq(scene.decision.too_many_logins, blame_cases[_i].too_many);
+    scene_fini(&scene);
+}
+END_TEST
+
 static const struct scene_case observe_cases[] = {
     { "access", OURS "observe=access; deny 192.0.2.10", "RCPT", NULL, "DUNNO would=access" },
     { "submission", OURS "observe=submission; submission_ports=25", "MAIL", NULL, "DUNNO would=submission" },
@@ -150,6 +193,7 @@ static const struct scene_case unverified_cases[] = {
 
 SCENE_TEST(login_counts_where_it_should, login_cases)
 SCENE_TEST(nothing_is_decided_on_missing_knowledge, away_cases)
+SCENE_TEST(what_is_known_counts_where_it_suffices, part_cases)
 SCENE_TEST(observed_reason_is_only_noted, observe_cases)
 SCENE_TEST(unverified_name_defers, unverified_cases)
 
@@ -159,6 +203,8 @@ int main(void)
     TCase *tcase = suite_case(suite, "decide_login");
     tcase_add_loop_test(tcase, login_counts_where_it_should, 0, COUNT(login_cases));
     tcase_add_loop_test(tcase, nothing_is_decided_on_missing_knowledge, 0, COUNT(away_cases));
+    tcase_add_loop_test(tcase, what_is_known_counts_where_it_suffices, 0, COUNT(part_cases));
+    tcase_add_loop_test(tcase, the_login_that_made_the_difference_is_named, 0, COUNT(blame_cases));
     tcase_add_loop_test(tcase, observed_reason_is_only_noted, 0, COUNT(observe_cases));
     tcase_add_loop_test(tcase, unverified_name_defers, 0, COUNT(unverified_cases));
     return suite_run(suite);

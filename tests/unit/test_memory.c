@@ -72,7 +72,7 @@ static int decide_once(const struct scene *scene, struct decision *decision)
     struct decide_query query = { .rules = scene->rules, .request = &scene->request, .now = SCENE_NOW };
     int r = decide(&query, decision);
     if (r == 0 && decision->needs_login) {
-        query.logins = (struct login_facts){ LOGIN_KNOWN, scene->logins, 0 };
+        query.logins = (struct login_facts){ .state = LOGIN_KNOWN, .names = scene->logins, .n_names = 0 };
         while (scene->logins[query.logins.n_names].n > 0)
             query.logins.n_names++;
         r = decide(&query, decision);

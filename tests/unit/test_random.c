@@ -466,13 +466,14 @@ static void compare(const struct rules *rules, uint64_t number)
     for (int a = 0; a < ATTR_COUNT; a++)
         request.attr[a] = str_make("", 0);
     for (size_t i = 0; i < n_attrs; i++)
-        request.attr[attribute_by_name(str_of(attrs[i].name))] = str_of(attrs[i].value);
+        request.attr[attribute_by_name(&policy_form, str_of(attrs[i].name))] = str_of(attrs[i].value);
     struct decide_query query = { .rules = rules, .request = &request, .now = NOW };
     struct decision decision;
     ck_assert_int_eq(decide(&query, &decision), 0);
     bool needs_login = decision.needs_login;
     if (needs_login) {
-        query.logins = (struct login_facts){ away ? LOGIN_UNAVAILABLE : LOGIN_KNOWN, names_known, n };
+        query.logins =
+            (struct login_facts){ .state = away ? LOGIN_UNAVAILABLE : LOGIN_KNOWN, .names = names_known, .n_names = n };
         ck_assert_int_eq(decide(&query, &decision), 0);
         ck_assert(!decision.needs_login);
     }

@@ -16,8 +16,8 @@ static void feed(const char *text, size_t n, size_t step, size_t max_bytes, char
     out[0] = '\0';
     for (size_t end = step < n ? step : n;; end = end + step < n ? end + step : n) {
         enum request_progress progress;
-        while ((progress = request_parse(&parser, text + begin, end - begin, max_bytes, &request, &length, &fault)) ==
-               REQUEST_COMPLETE) {
+        while ((progress = request_parse(&parser, &policy_form, text + begin, end - begin, max_bytes, &request, &length,
+                                         &fault)) == REQUEST_COMPLETE) {
             size_t used = strlen(out);
             (void)snprintf(out + used, size - used, "[%.*s %.*s]", STR_ARGS(request.attr[ATTR_PROTOCOL_STATE]),
                            STR_ARGS(request.attr[ATTR_SENDER]));
@@ -116,18 +116,51 @@ START_TEST(many_attributes_are_only_a_matter_of_length)
 END_TEST
 
 static const struct {
+    const struct request_form *form;
     const char *request;
     bool good;
 } requests[] = {
-    { "smtpd_access_policy", true },   { "gatepost_login", false }, { "SMTPD_ACCESS_POLICY", false }, { "", false },
-    { "smtpd_access_policy ", false },
+    { &policy_form, "smtpd_access_policy", true },
+    { &policy_form, "gatepost_login", false },
+    { &policy_form, "gatepost_control", false },
+    { &policy_form, "SMTPD_ACCESS_POLICY", false },
+    { &policy_form, "", false },
+    { &policy_form, "smtpd_access_policy ", false },
+    { &login_form, "gatepost_login", true },
+    { &login_form, "smtpd_access_policy", false },
+    { &login_form, "gatepost_control", false },
+    { &login_form, "", false },
+    { &control_form, "gatepost_control", true },
+    { &control_form, "gatepost_login", false },
+    { &control_form, "smtpd_access_policy", false },
 };
 
-START_TEST(only_policy_requests_are_taken)
+START_TEST(an_endpoint_takes_its_own_requests_alone)
 {
     struct request request = { 0 };
     request.attr[ATTR_REQUEST] = str_of(requests[_i].request);
-    ck_assert_int_eq(request_check_policy(&request) == NULL, requests[_i].good);
+    ck_assert_int_eq(request_check(&request, requests[_i].form) == NULL, requests[_i].good);
+}
+END_TEST
+
+START_TEST(a_form_has_attributes_of_its_own)
+{
+    static const struct {
+        const char *name;
+        bool policy, login, control;
+    } names[] = {
+        { "request", true, true, true },     { "client_address", true, true, true },
+        { "sender", true, false, true },     { "policy_context", true, false, true },
+        { "user", false, true, true },       { "service", false, true, true },
+        { "command", false, false, true },   { "cursor", false, false, true },
+        { "nonsense", false, false, false }, { "", false, false, false },
+    };
+    for (int i = 0; i < COUNT(names); i++) {
+        struct str name = str_of(names[i].name);
+        ck_assert_int_eq(attribute_by_name(&policy_form, name) != ATTR_COUNT, names[i].policy);
+        ck_assert_int_eq(attribute_by_name(&login_form, name) != ATTR_COUNT, names[i].login);
+        ck_assert_int_eq(attribute_by_name(&control_form, name) != ATTR_COUNT, names[i].control);
+    }
 }
 END_TEST
 
@@ -138,6 +171,7 @@ int main(void)
     tcase_add_loop_test(tcase, stream_is_parsed_however_it_is_cut, 0, COUNT(streams));
     tcase_add_test(tcase, length_is_bounded_exactly);
     tcase_add_test(tcase, many_attributes_are_only_a_matter_of_length);
-    tcase_add_loop_test(tcase, only_policy_requests_are_taken, 0, COUNT(requests));
+    tcase_add_loop_test(tcase, an_endpoint_takes_its_own_requests_alone, 0, COUNT(requests));
+    tcase_add_test(tcase, a_form_has_attributes_of_its_own);
     return suite_run(suite);
 }
