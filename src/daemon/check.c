@@ -1,8 +1,10 @@
 #include "daemon/check.h"
 
 #include "conf/endpoint.h"
+#include "conf/login_url.h"
 #include "daemon/log.h"
 #include "daemon/privileges.h"
+#include "store/login_store.h"
 #include "store/rule_db.h"
 
 #include <errno.h>
@@ -17,16 +19,29 @@ static unsigned print_fault(const struct error *error)
     return 1;
 }
 
-static unsigned check_lists(const struct config *config)
+static unsigned check_endpoints(const struct config *config, enum config_key key, bool only_unix)
 {
+    const struct config_value *listen = &config->value[key];
     struct error error;
     struct endpoint endpoint;
+    unsigned faults = 0;
+    for (size_t i = 0; i < listen->n; i++) {
+        int r = endpoint_parse(listen->texts[i], &endpoint, &error);
+        if (r == 0 && only_unix && !endpoint.is_unix)
+            r = error_set(&error, -EINVAL, "%s: \"%s\": only unix sockets (unix:/path) can be listened on here",
+                          config_info(key)->name, listen->texts[i]);
+        if (r < 0)
+            faults += print_fault(&error);
+    }
+    return faults;
+}
+
+static unsigned check_allowed(const struct config *config)
+{
+    const struct config_value *allow = &config->value[CONFIG_LISTEN_ALLOW];
+    struct error error;
     struct block block;
     unsigned faults = 0;
-    const struct config_value *listen = &config->value[CONFIG_LISTEN], *allow = &config->value[CONFIG_LISTEN_ALLOW];
-    for (size_t i = 0; i < listen->n; i++)
-        if (endpoint_parse(listen->texts[i], &endpoint, &error) < 0)
-            faults += print_fault(&error);
     for (size_t i = 0; i < allow->n; i++) {
         if (block_parse(str_of(allow->texts[i]), &block, &error) < 0) {
             error_prefix(&error, 0, "listen_allow");
@@ -36,16 +51,29 @@ static unsigned check_lists(const struct config *config)
     return faults;
 }
 
+static unsigned check_logins(const struct config *config)
+{
+    char url[LOGIN_URL_SIZE];
+    struct error error;
+    bool is_open;
+    if (login_url_read(config_text(config, CONFIG_LOGINS), url, &is_open, &error) < 0 ||
+        login_store_check(url, &error) < 0)
+        return print_fault(&error);
+    return 0;
+}
+
 static unsigned check_names(const struct config *config)
 {
+    static const enum config_key groups[] = { CONFIG_SOCKET_GROUP, CONFIG_LOGIN_GROUP, CONFIG_CONTROL_GROUP };
     struct error error;
     struct identity identity;
     unsigned faults = 0;
     int facility;
     if (find_identity(config_text(config, CONFIG_USER), config_text(config, CONFIG_GROUP), &identity, &error) < 0)
         faults += print_fault(&error);
-    if (find_identity("", config_text(config, CONFIG_SOCKET_GROUP), &identity, &error) < 0)
-        faults += print_fault(&error);
+    for (size_t i = 0; i < sizeof groups / sizeof *groups; i++)
+        if (find_identity("", config_text(config, groups[i]), &identity, &error) < 0)
+            faults += print_fault(&error);
     if (log_parse_target(config_text(config, CONFIG_LOG), &facility, &error) < 0)
         faults += print_fault(&error);
     return faults;
@@ -82,7 +110,10 @@ static unsigned check_database(const struct config *config)
 
 int check_all(const struct config *config)
 {
-    unsigned faults = check_lists(config) + check_names(config) + check_database(config);
+    unsigned faults = check_endpoints(config, CONFIG_LISTEN, false) +
+                      check_endpoints(config, CONFIG_LOGIN_LISTEN, true) +
+                      check_endpoints(config, CONFIG_CONTROL_LISTEN, true) + check_allowed(config) +
+                      check_logins(config) + check_names(config) + check_database(config);
     printf("%u %s found\n", faults, faults == 1 ? "fault" : "faults");
     return faults ? EX_CONFIG : EX_OK;
 }

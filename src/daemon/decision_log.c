@@ -41,6 +41,15 @@ static void add_would(struct log_line *line, const struct decision *decision)
         log_add(line, "would", str_make(text, n));
 }
 
+/* Which login made the difference, or that too many accounts share the address. */
+static void add_login(struct log_line *line, const struct decision *decision)
+{
+    if (decision->login.n > 0)
+        log_add(line, "login", decision->login);
+    if (decision->too_many_logins > 0)
+        log_add_number(line, "too_many_accounts", decision->too_many_logins);
+}
+
 static void add_attr(struct log_line *line, const char *name, const struct request *request, enum attribute attribute)
 {
     if (request->attr[attribute].n > 0)
@@ -58,6 +67,7 @@ void decision_log(const struct decision *decision, const struct request *request
         log_add(&line, "reason", str_of(reasons[decision->reason].name));
     add_would(&line, decision);
     add_rule(&line, decision);
+    add_login(&line, decision);
     add_attr(&line, "state", request, ATTR_PROTOCOL_STATE);
     add_attr(&line, "client", request, ATTR_CLIENT_ADDRESS);
     add_attr(&line, "name", request, ATTR_CLIENT_NAME);

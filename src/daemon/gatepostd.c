@@ -4,19 +4,24 @@
 #include "config.h"
 
 #include "conf/config.h"
+#include "conf/login_url.h"
 #include "core/error.h"
 #include "daemon/check.h"
+#include "daemon/control.h"
 #include "daemon/listener.h"
 #include "daemon/log.h"
+#include "daemon/login_report.h"
 #include "daemon/options.h"
-#include "daemon/policy_server.h"
+#include "daemon/policy.h"
 #include "daemon/privileges.h"
 #include "daemon/rule_watch.h"
+#include "daemon/server.h"
 
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sysexits.h>
 
 enum {
@@ -26,14 +31,40 @@ enum {
     DESCRIPTORS_BESIDE = 64
 };
 
+static const char unix_scheme[] = "unix:";
+
+/* The kinds of endpoints. Login and control sockets are unix sockets, since their permissions say who may use them. */
+static const struct service {
+    const struct server_protocol *protocol;
+    enum config_key listen, mode, group;
+    bool only_unix;
+} services[] = {
+    { &policy_protocol, CONFIG_LISTEN, CONFIG_SOCKET_MODE, CONFIG_SOCKET_GROUP, false },
+    { &login_protocol, CONFIG_LOGIN_LISTEN, CONFIG_LOGIN_MODE, CONFIG_LOGIN_GROUP, true },
+    { &control_protocol, CONFIG_CONTROL_LISTEN, CONFIG_CONTROL_MODE, CONFIG_CONTROL_GROUP, true },
+};
+
+enum { N_SERVICES = sizeof services / sizeof *services };
+
+struct open_listener {
+    struct listener *listener;
+    size_t service;
+};
+
 struct daemon {
     uv_loop_t loop;
     uv_signal_t sigterm, sigint, sighup;
     uv_timer_t grace;
     uv_prepare_t before_wait;
+    struct identity identity;
+    char logins_url[LOGIN_URL_SIZE];
     struct rule_watch *watch;
-    struct policy_server *server;
-    struct listener **listeners;
+    struct logins *logins;
+    struct policy policy;
+    struct login_desk desk;
+    struct server *servers[N_SERVICES];
+    size_t n_running; /* of them */
+    struct open_listener *listeners;
     size_t n_listeners;
     bool stopping;
 };
@@ -43,20 +74,46 @@ struct daemon {
 static void close_listeners(struct daemon *daemon)
 {
     for (size_t i = 0; i < daemon->n_listeners; i++)
-        listener_close(daemon->listeners[i]);
+        listener_close(daemon->listeners[i].listener);
     daemon->n_listeners = 0;
+}
+
+static void close_handle(void *pointer)
+{
+    uv_handle_t *handle = pointer;
+    if (handle->type != UV_UNKNOWN_HANDLE && !uv_is_closing(handle))
+        uv_close(handle, NULL);
+}
+
+/* Answers may need the logins until the last connection is gone. */
+static void on_server_ended(void *context)
+{
+    struct daemon *daemon = context;
+    if (--daemon->n_running == 0)
+        logins_close(daemon->logins);
+}
+
+/* Ends whatever has been started. */
+static void end_all(struct daemon *daemon)
+{
+    close_listeners(daemon);
+    if (daemon->n_running == 0)
+        logins_close(daemon->logins);
+    for (size_t i = 0; i < N_SERVICES; i++)
+        if (daemon->servers[i])
+            server_stop(daemon->servers[i], STOP_WAIT_MS, on_server_ended, daemon);
+    if (daemon->watch)
+        rule_watch_stop(daemon->watch);
+    close_handle(&daemon->sigterm);
+    close_handle(&daemon->sigint);
+    close_handle(&daemon->sighup);
+    close_handle(&daemon->before_wait);
+    close_handle(&daemon->grace);
 }
 
 static void on_grace_over(uv_timer_t *timer)
 {
-    struct daemon *daemon = timer->data;
-    policy_server_stop(daemon->server, STOP_WAIT_MS);
-    rule_watch_stop(daemon->watch);
-    uv_close((uv_handle_t *)&daemon->sigterm, NULL);
-    uv_close((uv_handle_t *)&daemon->sigint, NULL);
-    uv_close((uv_handle_t *)&daemon->sighup, NULL);
-    uv_close((uv_handle_t *)&daemon->before_wait, NULL);
-    uv_close((uv_handle_t *)&daemon->grace, NULL);
+    end_all(timer->data);
 }
 
 static void on_stop_signal(uv_signal_t *signal, int number)
@@ -113,19 +170,60 @@ static int watch_signals(struct daemon *daemon)
     return r;
 }
 
+static int open_listener(struct daemon *daemon, const struct config *config, size_t service, const char *endpoint,
+                         struct error *error)
+{
+    const struct service *kind = &services[service];
+    struct socket_access access = { config_number(config, kind->mode), config_text(config, kind->group) };
+    struct open_listener *listener = &daemon->listeners[daemon->n_listeners];
+    if (kind->only_unix && strncmp(endpoint, unix_scheme, sizeof unix_scheme - 1) != 0)
+        return error_set(error, -EINVAL, "%s: \"%s\": only unix sockets (unix:/path) can be listened on here",
+                         config_info(kind->listen)->name, endpoint);
+    if (kind->only_unix && !config->value[kind->listen].set)
+        make_folder_of(endpoint + sizeof unix_scheme - 1, &daemon->identity);
+    int r = listener_open(&listener->listener, &daemon->loop, endpoint, &access, error);
+    if (r < 0)
+        return r;
+    listener->service = service;
+    daemon->n_listeners++;
+    return 0;
+}
+
+/* Login and control sockets that nobody has asked for are left out where they cannot be had. */
 static int open_listeners(struct daemon *daemon, const struct config *config, struct error *error)
 {
-    const struct config_value *listen = &config->value[CONFIG_LISTEN];
-    struct socket_access access = { config_number(config, CONFIG_SOCKET_MODE),
-                                    config_text(config, CONFIG_SOCKET_GROUP) };
-    daemon->listeners = calloc(listen->n, sizeof(struct listener *));
+    size_t n = 0;
+    for (size_t s = 0; s < N_SERVICES; s++)
+        n += config->value[services[s].listen].n;
+    daemon->listeners = calloc(n, sizeof *daemon->listeners);
     if (!daemon->listeners)
         return error_set(error, -ENOMEM, "out of memory");
-    for (size_t i = 0; i < listen->n; i++) {
-        int r = listener_open(&daemon->listeners[i], &daemon->loop, listen->texts[i], &access, error);
+    for (size_t s = 0; s < N_SERVICES; s++) {
+        const struct config_value *listen = &config->value[services[s].listen];
+        for (size_t i = 0; i < listen->n; i++) {
+            int r = open_listener(daemon, config, s, listen->texts[i], error);
+            if (r < 0 && services[s].only_unix && !listen->set)
+                log_warning("going on without %s: %s", config_info(services[s].listen)->name, error->text);
+            else if (r < 0)
+                return r;
+        }
+    }
+    return 0;
+}
+
+static int make_servers(struct daemon *daemon, const struct config *config, struct error *error)
+{
+    struct server_limits limits = { config_number(config, CONFIG_MAX_CONNECTIONS),
+                                    config_number(config, CONFIG_MAX_REQUEST_BYTES),
+                                    &config->value[CONFIG_LISTEN_ALLOW] };
+    daemon->policy = (struct policy){ daemon->watch, daemon->logins, config_number(config, CONFIG_LOG_DECISIONS) };
+    daemon->desk = (struct login_desk){ daemon->watch, daemon->logins };
+    for (size_t s = 0; s < N_SERVICES; s++) {
+        void *context = services[s].protocol == &policy_protocol ? (void *)&daemon->policy : &daemon->desk;
+        int r = server_new(&daemon->servers[s], &daemon->loop, services[s].protocol, context, &limits, error);
         if (r < 0)
             return r;
-        daemon->n_listeners++;
+        daemon->n_running++;
     }
     return 0;
 }
@@ -133,15 +231,61 @@ static int open_listeners(struct daemon *daemon, const struct config *config, st
 static int start_listeners(struct daemon *daemon, struct error *error)
 {
     int r = 0;
-    for (size_t i = 0; i < daemon->n_listeners && r == 0; i++)
-        r = listener_start(daemon->listeners[i], policy_server_accept, daemon->server, error);
+    for (size_t i = 0; i < daemon->n_listeners && r == 0; i++) {
+        struct open_listener *listener = &daemon->listeners[i];
+        r = listener_start(listener->listener, server_accept, daemon->servers[listener->service], error);
+    }
     return r;
+}
+
+/* The URL is read while root may read it. A store of the presets that cannot be opened is no reason not to start. */
+static int read_logins_url(struct daemon *daemon, const struct config *config, struct error *error)
+{
+    bool is_open;
+    int r = login_url_read(config_text(config, CONFIG_LOGINS), daemon->logins_url, &is_open, error);
+    if (r == 0)
+        r = login_store_check(daemon->logins_url, error);
+    if (r < 0)
+        return r;
+    if (is_open)
+        log_warning("logins: others can read the file that holds the URL");
+    if (!config->value[CONFIG_LOGINS].set)
+        make_folder_of(strchr(daemon->logins_url, '/'), &daemon->identity);
+    return 0;
+}
+
+static int open_logins(struct daemon *daemon, const struct config *config, struct error *error)
+{
+    struct login_store_options options = {
+        .url = daemon->logins_url,
+        .prefix = config_text(config, CONFIG_REDIS_PREFIX),
+        .timeout_ms = config_number(config, CONFIG_REDIS_TIMEOUT_MS),
+        .may_be_down = !config->value[CONFIG_LOGINS].set,
+    };
+    return logins_open(&daemon->logins, &daemon->loop, &options, error);
 }
 
 static int fail(int status, const struct error *error)
 {
     log_error("%s", error->text);
     return status;
+}
+
+/* While we may still be root. */
+static int start_privileged(struct daemon *daemon, const struct config *config)
+{
+    struct error error = { "" };
+    const char *user = config_text(config, CONFIG_USER), *group = config_text(config, CONFIG_GROUP);
+    if (find_identity(user, group, &daemon->identity, &error) < 0)
+        return fail(EX_CONFIG, &error);
+    if (read_logins_url(daemon, config, &error) < 0)
+        return fail(EX_CONFIG, &error);
+    int r = open_listeners(daemon, config, &error);
+    if (r < 0)
+        return fail(r == -EINVAL ? EX_CONFIG : EX_UNAVAILABLE, &error);
+    if (drop_privileges(user, group, &error) < 0)
+        return fail(EX_CONFIG, &error);
+    return EX_OK;
 }
 
 /* Returns an exit status; EX_OK where everything has started. */
@@ -154,13 +298,11 @@ static int start(struct daemon *daemon, const struct config *config)
         return fail(EX_OSERR, &error);
     }
     raise_descriptor_limit(config_number(config, CONFIG_MAX_CONNECTIONS) + DESCRIPTORS_BESIDE);
-    if ((r = open_listeners(daemon, config, &error)) < 0)
-        return fail(r == -EINVAL ? EX_CONFIG : EX_UNAVAILABLE, &error);
-    if (drop_privileges(config_text(config, CONFIG_USER), config_text(config, CONFIG_GROUP), &error) < 0)
-        return fail(EX_CONFIG, &error);
-    if (rule_watch_open(&daemon->watch, &daemon->loop, config, &error) < 0)
-        return fail(EX_CONFIG, &error);
-    if (policy_server_new(&daemon->server, &daemon->loop, config, daemon->watch, &error) < 0)
+    int status = start_privileged(daemon, config);
+    if (status != EX_OK)
+        return status;
+    if (rule_watch_open(&daemon->watch, &daemon->loop, config, &error) < 0 || open_logins(daemon, config, &error) < 0 ||
+        make_servers(daemon, config, &error) < 0)
         return fail(EX_CONFIG, &error);
     if ((r = rule_watch_start(daemon->watch)) < 0) {
         error_set(&error, r, "a timer: %s", uv_strerror(r));
@@ -171,27 +313,20 @@ static int start(struct daemon *daemon, const struct config *config)
     return EX_OK;
 }
 
-static void close_left_over(uv_handle_t *handle, void *unused)
-{
-    (void)unused;
-    if (!uv_is_closing(handle))
-        uv_close(handle, NULL);
-}
-
 static int run(const struct config *config)
 {
-    struct daemon daemon = { .n_listeners = 0 };
+    static struct daemon daemon;
     if (uv_loop_init(&daemon.loop) < 0) {
         log_error("the event loop cannot be made");
         return EX_OSERR;
     }
     int status = start(&daemon, config);
-    if (status != EX_OK) {
-        close_listeners(&daemon);
-        uv_walk(&daemon.loop, close_left_over, NULL);
-    }
+    if (status != EX_OK)
+        end_all(&daemon);
     (void)uv_run(&daemon.loop, UV_RUN_DEFAULT);
-    policy_server_free(daemon.server);
+    for (size_t i = 0; i < N_SERVICES; i++)
+        server_free(daemon.servers[i]);
+    logins_free(daemon.logins);
     rule_watch_free(daemon.watch);
     free(daemon.listeners);
     if (uv_loop_close(&daemon.loop) < 0)

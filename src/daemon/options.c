@@ -1,5 +1,7 @@
 #include "daemon/options.h"
 
+#include "conf/login_url.h"
+
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
@@ -57,6 +59,8 @@ static int read_arguments(int argc, char **argv, struct config *over, const char
             return error_set(error, -EINVAL, "there is no option %s", argv[optind - 1]);
         default:
             r = config_set(over, (enum config_key)(c - OPTION_KEY), optarg, error);
+            if (c == OPTION_KEY + CONFIG_LOGINS)
+                login_url_hide(optarg); /* ps shows the arguments to everybody */
         }
         if (r < 0)
             return r;

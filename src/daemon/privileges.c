@@ -4,8 +4,11 @@
 
 #include <errno.h>
 #include <grp.h>
+#include <limits.h>
 #include <pwd.h>
+#include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 int find_identity(const char *user, const char *group, struct identity *identity, struct error *error)
@@ -42,6 +45,19 @@ int drop_privileges(const char *user, const char *group, struct error *error)
     if (identity.uid != (uid_t)-1 && setuid(identity.uid) < 0)
         return error_set(error, -errno, "user \"%s\" cannot be taken: %s", user, strerror(errno));
     return 0;
+}
+
+void make_folder_of(const char *path, const struct identity *identity)
+{
+    char folder[PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    size_t n = slash ? (size_t)(slash - path) : 0;
+    if (n == 0 || n >= sizeof folder)
+        return;
+    memcpy(folder, path, n);
+    folder[n] = '\0';
+    if (mkdir(folder, 0755) == 0 && chown(folder, identity->uid, identity->gid) < 0)
+        log_warning("%s: cannot be given to its user: %s", folder, strerror(errno));
 }
 
 void raise_descriptor_limit(uint32_t wanted)

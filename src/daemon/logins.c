@@ -1,0 +1,344 @@
+#include "daemon/logins.h"
+
+#include "daemon/log.h"
+#include "daemon/login_queue.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <time.h>
+
+enum {
+    RETRY_MS = 250,     /* how often the store is asked to take what waits */
+    DRAIN_AT_ONCE = 500 /* logins that are handed to the store together */
+};
+
+struct login_look_up {
+    struct login_request request; /* first: the store hands it back */
+    struct logins *logins;
+    struct login_wait *wait; /* NULL: nobody waits any more */
+    char address[IP_TEXT_SIZE];
+};
+
+struct logins {
+    uv_timer_t retry;
+    struct login_store *store;
+    struct login_queue queue;
+    size_t n_draining; /* of the queue, those that the store has */
+    bool refuses;      /* the store has not taken the last login: one at a time is tried */
+    bool refusal_said; /* in the log */
+    bool closing;
+    struct log_limit full_limit;
+};
+
+static void on_retry(uv_timer_t *timer);
+
+static void schedule_retry(struct logins *logins)
+{
+    if (!logins->closing && logins->queue.n > 0 && !uv_is_active((uv_handle_t *)&logins->retry))
+        (void)uv_timer_start(&logins->retry, on_retry, RETRY_MS, 0);
+}
+
+static void keep(struct logins *logins, struct queued_login *login)
+{
+    unsigned long n_forgotten = logins->queue.n_forgotten;
+    login_queue_add(&logins->queue, login);
+    if (logins->queue.n_forgotten > n_forgotten)
+        log_warning_limited(&logins->full_limit,
+                            "%d logins wait for the login store, and the oldest are forgotten: %lu so far",
+                            LOGIN_QUEUE_MAX, logins->queue.n_forgotten);
+    schedule_retry(logins);
+}
+
+/* Recording. */
+
+static void answer_report(struct queued_login *login, const char *why_it_waits)
+{
+    struct login_report *report = login->report;
+    login->report = NULL;
+    if (!report)
+        return;
+    report->login = NULL;
+    report->answered(report, why_it_waits);
+}
+
+/* Says once that the store, which answers, takes no records, and once that it does again. */
+static void note_refusal(struct logins *logins, const struct login_request *request)
+{
+    if (request->outcome == LOGIN_BAD_KEY)
+        return;
+    logins->refuses = request->outcome != LOGIN_DONE;
+    if (request->outcome == LOGIN_NO_WRITES && !logins->refusal_said) {
+        log_warning("the login store takes no logins, they wait: %s", request->why);
+        logins->refusal_said = true;
+    } else if (request->outcome == LOGIN_DONE && logins->refusal_said) {
+        log_info("the login store takes logins again");
+        logins->refusal_said = false;
+    }
+}
+
+static void drain(struct logins *logins);
+
+/* A login of the queue comes back. One that cannot be stored by itself makes room for the others. */
+static void on_drained(struct logins *logins, struct queued_login *login)
+{
+    bool stored = login->request.outcome == LOGIN_DONE, dropped = login->dropped;
+    logins->n_draining--;
+    if (dropped) {
+        free(login);
+    } else if (stored) {
+        login_queue_drop(&logins->queue, login);
+    } else if (login->request.outcome == LOGIN_BAD_KEY) {
+        login_queue_move_last(&logins->queue, login);
+        login->stuck = true;
+    }
+    if (logins->n_draining > 0)
+        return;
+    if (stored && logins->queue.first && !logins->queue.first->stuck)
+        drain(logins);
+    schedule_retry(logins);
+}
+
+static void on_recorded(struct login_request *request)
+{
+    struct queued_login *login = (struct queued_login *)request;
+    struct logins *logins = login->logins;
+    login->submitted = false;
+    note_refusal(logins, request);
+    if (login->queued || login->dropped) {
+        on_drained(logins, login);
+    } else if (request->outcome == LOGIN_DONE || logins->closing) {
+        answer_report(login, request->outcome == LOGIN_DONE ? NULL : request->why);
+        free(login);
+    } else {
+        keep(logins, login);
+        answer_report(login, request->why);
+    }
+}
+
+/* Hands the oldest of the queue to the store: one as long as it refuses, else many. Those that have ended are done
+ * with. */
+static void drain(struct logins *logins)
+{
+    int64_t now = time(NULL);
+    size_t most = logins->refuses ? 1 : DRAIN_AT_ONCE;
+    struct queued_login *next;
+    if (!logins->queue.first || logins->n_draining > 0 || logins->closing ||
+        login_store_state(logins->store) != LOGIN_STORE_UP)
+        return;
+    for (struct queued_login *login = logins->queue.first; login && logins->n_draining < most; login = next) {
+        next = login->next;
+        if (login->request.ends_at <= now) {
+            login_queue_drop(&logins->queue, login);
+            continue;
+        }
+        login->request.now = now;
+        login->stuck = false;
+        if (login_store_submit(logins->store, &login->request) < 0)
+            break;
+        login->submitted = true;
+        logins->n_draining++;
+    }
+}
+
+static void on_retry(uv_timer_t *timer)
+{
+    struct logins *logins = timer->data;
+    drain(logins);
+    schedule_retry(logins);
+}
+
+int logins_record(struct logins *logins, const struct login_event *event, int64_t now, struct login_report *report)
+{
+    struct queued_login *login = queued_login_new(str_of(event->address), event->user.whole, event->ends_at);
+    if (!login)
+        return -ENOMEM;
+    login->logins = logins;
+    login->request.now = now;
+    login->request.done = on_recorded;
+    if (!logins->refuses && login_store_submit(logins->store, &login->request) == 0) {
+        login->submitted = true;
+        login->report = report;
+        report->login = login;
+        return 0;
+    }
+    keep(logins, login);
+    report->answered(report, "the login store is not available; the login is kept until it is");
+    return 0;
+}
+
+void login_report_cancel(struct login_report *report)
+{
+    if (report->login)
+        report->login->report = NULL;
+    report->login = NULL;
+}
+
+/* Looking up. */
+
+enum { NAMES_SMALL = 32 };
+
+struct names {
+    struct str small[NAMES_SMALL];
+    struct str *all;
+    size_t n, size;
+};
+
+static bool names_add(struct names *names, struct str name)
+{
+    if (names->n == names->size) {
+        struct str *wider = names->all == names->small ? malloc(2 * names->size * sizeof *wider)
+                                                       : realloc(names->all, 2 * names->size * sizeof *wider);
+        if (!wider)
+            return false;
+        if (names->all == names->small)
+            memcpy(wider, names->small, sizeof names->small);
+        names->all = wider;
+        names->size *= 2;
+    }
+    names->all[names->n++] = name;
+    return true;
+}
+
+/* The names of the store, then those that wait and are not among them. */
+static bool collect_names(struct names *names, const struct logins *logins, const struct login_request *request)
+{
+    size_t n_stored = request->outcome == LOGIN_DONE ? request->n_entries : 0;
+    bool fits = true;
+    for (size_t i = 0; i < n_stored && fits; i++)
+        fits = names_add(names, request->entries[i].user);
+    const struct queued_login *login = login_queue_at(&logins->queue, request->address);
+    for (; login && fits; login = login->next_here) {
+        bool known = login->request.ends_at <= request->now;
+        for (size_t i = 0; i < names->n && !known; i++)
+            known = str_equal(names->all[i], login->request.user);
+        if (!known)
+            fits = names_add(names, login->request.user);
+    }
+    return fits;
+}
+
+static void answer_wait(struct logins *logins, struct login_wait *wait, const struct login_request *request)
+{
+    struct names names = { .all = names.small, .size = NAMES_SMALL };
+    bool all = collect_names(&names, logins, request);
+    wait->look_up = NULL;
+    wait->facts = (struct login_facts){ .state = request->outcome == LOGIN_DONE ? LOGIN_KNOWN : LOGIN_UNAVAILABLE,
+                                        .names = names.all,
+                                        .n_names = names.n,
+                                        .more = request->outcome == LOGIN_DONE && (!request->whole || !all) };
+    wait->answered(wait);
+    if (names.all != names.small)
+        free(names.all);
+}
+
+static void on_looked_up(struct login_request *request)
+{
+    struct login_look_up *look_up = (struct login_look_up *)request;
+    if (look_up->wait)
+        answer_wait(look_up->logins, look_up->wait, request);
+    free(look_up);
+}
+
+int logins_look_up(struct logins *logins, const struct ip_addr *addr, int64_t now, struct login_wait *wait)
+{
+    struct login_look_up *look_up = calloc(1, sizeof *look_up);
+    if (!look_up)
+        return -ENOMEM;
+    ip_format(addr, look_up->address);
+    look_up->logins = logins;
+    look_up->wait = wait;
+    look_up->request = (struct login_request){
+        .verb = LOGIN_LOOK_UP, .address = str_of(look_up->address), .now = now, .done = on_looked_up
+    };
+    wait->look_up = look_up;
+    if (login_store_submit(logins->store, &look_up->request) < 0) {
+        look_up->request.outcome = LOGIN_AWAY;
+        on_looked_up(&look_up->request);
+    }
+    return 0;
+}
+
+void login_wait_cancel(struct login_wait *wait)
+{
+    if (wait->look_up)
+        wait->look_up->wait = NULL;
+    wait->look_up = NULL;
+}
+
+/* For the command line. */
+
+size_t logins_forget(struct logins *logins, struct str address)
+{
+    size_t n = 0;
+    for (struct queued_login *login; (login = login_queue_at(&logins->queue, address)) != NULL; n++)
+        login_queue_drop(&logins->queue, login);
+    return n;
+}
+
+int logins_submit(struct logins *logins, struct login_request *request)
+{
+    return login_store_submit(logins->store, request);
+}
+
+const struct queued_login *logins_waiting(const struct logins *logins)
+{
+    return logins->queue.first;
+}
+
+/* Beginning and end. */
+
+static void on_changed(void *context, bool up, const char *why)
+{
+    struct logins *logins = context;
+    if (up)
+        log_info("the login store can be asked");
+    else
+        log_warning("the login store cannot be asked: %s", why);
+    if (up) {
+        logins->refuses = false;
+        drain(logins);
+    }
+}
+
+static void on_warned(void *context, const char *text)
+{
+    (void)context;
+    log_warning("the login store: %s", text);
+}
+
+int logins_open(struct logins **out, uv_loop_t *loop, const struct login_store_options *options, struct error *error)
+{
+    struct logins *logins = calloc(1, sizeof *logins);
+    if (!logins)
+        return error_set(error, -ENOMEM, "out of memory");
+    struct login_store_options with_listener = *options;
+    with_listener.listener = (struct login_listener){ on_changed, on_warned, logins };
+    logins->full_limit = (struct log_limit){ .burst = 1, .interval_s = 60 };
+    int r = uv_timer_init(loop, &logins->retry);
+    if (r < 0) {
+        free(logins);
+        return error_set(error, r, "a timer: %s", uv_strerror(r));
+    }
+    logins->retry.data = logins;
+    *out = logins;
+    return login_store_open(&logins->store, loop, &with_listener, error);
+}
+
+void logins_close(struct logins *logins)
+{
+    if (!logins || logins->closing)
+        return;
+    logins->closing = true;
+    if (logins->queue.n > 0)
+        log_warning("%zu logins that wait for the login store are lost", logins->queue.n);
+    uv_close((uv_handle_t *)&logins->retry, NULL);
+    login_store_close(logins->store);
+}
+
+void logins_free(struct logins *logins)
+{
+    if (!logins)
+        return;
+    login_queue_fini(&logins->queue);
+    free(logins);
+}

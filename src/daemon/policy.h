@@ -1,0 +1,20 @@
+/*
+ * policy: what Postfix asks, and what it is answered.
+ */
+#ifndef GATEPOST_DAEMON_POLICY_H
+#define GATEPOST_DAEMON_POLICY_H
+
+#include "daemon/logins.h"
+#include "daemon/rule_watch.h"
+#include "daemon/server.h"
+
+/* The context of a server with policy_protocol. */
+struct policy {
+    const struct rule_watch *watch;
+    struct logins *logins;
+    uint32_t log_decisions; /* enum of config.h */
+};
+
+extern const struct server_protocol policy_protocol;
+
+#endif
