@@ -48,6 +48,10 @@ bool cli_take_common(struct cli *cli, int c)
         free(cli->database);
         cli->database = strdup(optarg);
         return cli->database != NULL;
+    case 's':
+        free(cli->control);
+        cli->control = strdup(optarg);
+        return cli->control != NULL;
     case 'j':
         cli->json = true;
         return true;
@@ -91,20 +95,29 @@ const char *cli_user(void)
     return entry ? entry->pw_name : "unknown";
 }
 
+void cli_put_str(FILE *out, struct str text)
+{
+    for (size_t i = 0; i < text.n; i++)
+        fputc(ascii_is_control(text.p[i]) ? '?' : text.p[i], out);
+}
+
 void cli_put(FILE *out, const char *text)
 {
-    for (; *text; text++)
-        fputc(ascii_is_control(*text) ? '?' : *text, out);
+    cli_put_str(out, str_of(text));
 }
 
 void cli_put_json(FILE *out, const char *text)
 {
-    if (!text) {
+    if (text)
+        cli_put_json_str(out, str_of(text));
+    else
         fputs("null", out);
-        return;
-    }
+}
+
+void cli_put_json_str(FILE *out, struct str text)
+{
     fputc('"', out);
-    for (const uint8_t *p = (const uint8_t *)text, *end = p + strlen(text); p < end;) {
+    for (const uint8_t *p = (const uint8_t *)text.p, *end = p + text.n; p < end;) {
         ucs4_t c;
         int n = u8_mbtouc(&c, p, (size_t)(end - p)); /* U+FFFD for what is not UTF-8 */
         if (c == '"' || c == '\\')

@@ -19,6 +19,7 @@ enum { STATUS_DONE = 0, STATUS_REFUSED = 1, STATUS_USAGE = 2 };
 struct cli {
     const char *config_file; /* NULL: the usual one, where it exists */
     char *database;          /* owned */
+    char *control;           /* endpoint of the daemon, owned */
     bool json;
 };
 
@@ -33,7 +34,7 @@ struct command {
 };
 
 extern const struct command init_command, set_command, get_command, add_command, remove_command, list_command,
-    explain_command;
+    explain_command, login_command;
 
 /* Prints "gatepost: text" on standard error, without what could steer a terminal, and returns the status. */
 int cli_fail(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -47,6 +48,9 @@ bool cli_take_common(struct cli *cli, int c);
 /* The next of the command's own options, or -1 at the end of options; common ones are taken. '?' has been reported. */
 int cli_next_option(struct cli *cli, int argc, char **argv, const struct option *all_options);
 
+/* Finds the control socket: as given, else as configured. Returns 0, or after a message an exit status. */
+int cli_find_control(struct cli *cli);
+
 /* Opens the database. Returns 0, or after a message an exit status. */
 int cli_open(struct cli *cli, enum rule_db_absent absent, struct rule_db **db);
 
@@ -58,9 +62,11 @@ const char *cli_user(void);
 
 /* Writes text with control characters as ?. */
 void cli_put(FILE *out, const char *text);
+void cli_put_str(FILE *out, struct str text);
 
 /* Writes text as a JSON string with its quotes; what is not UTF-8 as U+FFFD. NULL is null. */
 void cli_put_json(FILE *out, const char *text);
+void cli_put_json_str(FILE *out, struct str text);
 
 /* Checks that everything written to standard output got there. Returns status, or EX_IOERR after a message. */
 int cli_finish(int status);

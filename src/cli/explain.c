@@ -2,8 +2,8 @@
  * gatepost explain: decides one request, or a pretended session, and says how.
  */
 #include "cli/cli.h"
-#include "core/decide.h"
-#include "core/reply.h"
+#include "cli/control.h"
+#include "cli/explain_print.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +18,7 @@ enum {
     OPTION_SASL,
     OPTION_PORT,
     OPTION_LOGIN,
+    OPTION_LIVE,
     MAX_TO = 100
 };
 
@@ -27,23 +28,11 @@ struct session {
     const char *to[MAX_TO];
     int n_to;
     struct str login;
+    bool live;
     bool json;
+    struct rules *rules;     /* to decide by, or */
+    struct control *control; /* the daemon to ask */
     size_t n_printed;
-};
-
-static const char *const step_names[STEP_COUNT + 1] = {
-    [STEP_CLIENT] = "client",
-    [STEP_STATE] = "state",
-    [STEP_SUBMISSION] = "submission",
-    [STEP_VRFY] = "vrfy",
-    [STEP_KILL] = "kill",
-    [STEP_NULL_SENDER] = "null-sender",
-    [STEP_INVALID_SENDER] = "invalid-sender",
-    [STEP_LOCAL_SENDER] = "local-sender",
-    [STEP_MAIL] = "mail",
-    [STEP_RCPT] = "recipient",
-    [STEP_DATA] = "data",
-    [STEP_END] = "end",
 };
 
 /* Reading. */
@@ -112,6 +101,10 @@ static int take_option(struct session *session, int c)
         session->login = str_of(optarg);
         return STATUS_DONE;
     }
+    if (c == OPTION_LIVE) {
+        session->live = true;
+        return STATUS_DONE;
+    }
     session->pretended = true;
     if (c == OPTION_TO) {
         if (session->n_to == MAX_TO)
@@ -139,6 +132,8 @@ static int read_session(struct cli *cli, struct session *session, int argc, char
     if (status != STATUS_DONE)
         return status;
     session->json = cli->json;
+    if (session->live && session->login.n > 0)
+        return cli_usage("either --login or --live: the daemon knows who has logged in");
     if (session->pretended && optind < argc)
         return cli_usage("either NAME=VALUE or --client and its like, not both");
     if (session->pretended && session->request.attr[ATTR_CLIENT_ADDRESS].n == 0)
@@ -153,167 +148,79 @@ static int read_session(struct cli *cli, struct session *session, int argc, char
     return status;
 }
 
-/* Printing. */
-
-static void put_str(struct str text)
-{
-    for (size_t i = 0; i < text.n; i++)
-        fputc(ascii_is_control(text.p[i]) ? '?' : text.p[i], stdout);
-}
-
-static void print_row(const struct rule *rule, enum setting setting, const struct settings *settings)
-{
-    if (rule) {
-        const char *column = rule_tables[rule->table].value;
-        printf("  [%s ", rule_tables[rule->table].name);
-        cli_put(stdout, rule_key(rule));
-        if (rule->client_n)
-            printf(" from %s", rule_client(rule));
-        if (column && rule->value_n) {
-            printf(", %s ", column);
-            cli_put(stdout, rule_value_text(rule));
-        }
-        fputs("]", stdout);
-    }
-    if (setting != SETTING_NONE) {
-        printf("  [setting %s = \"", setting_info(setting)->name);
-        put_str(settings_text(settings, setting));
-        fputs("\"]", stdout);
-    }
-}
-
-static void print_note(const struct decide_note *note, const struct settings *settings)
-{
-    printf("  %2d %-14s  %s", (int)note->step, step_names[note->step], note->why);
-    print_row(note->rule, note->setting, settings);
-    if (note->outcome == NOTE_OBSERVED)
-        printf("\n%20s would refuse: %s (observed, so the next step decides)", "", reasons[note->reason].name);
-    else if (note->outcome == NOTE_DECIDED && note->reason != REASON_NONE)
-        printf("\n%20s %s", "", reasons[note->reason].name);
-    fputc('\n', stdout);
-}
-
-static void print_head(const struct request *request)
-{
-    static const struct {
-        enum attribute attribute;
-        const char *label;
-    } shown[] = {
-        { ATTR_CLIENT_ADDRESS, " from client " }, { ATTR_CLIENT_NAME, " named " },
-        { ATTR_SASL_USERNAME, ", SASL user " },   { ATTR_SENDER, ", sender " },
-        { ATTR_RECIPIENT, ", recipient " },
-    };
-    put_str(request->attr[ATTR_PROTOCOL_STATE]);
-    for (size_t i = 0; i < sizeof shown / sizeof *shown; i++) {
-        if (request->attr[shown[i].attribute].n > 0) {
-            fputs(shown[i].label, stdout);
-            put_str(request->attr[shown[i].attribute]);
-        }
-    }
-    fputc('\n', stdout);
-}
-
-static void print_text(struct session *session, const struct request *request, const struct decision *decision,
-                       const struct settings *settings)
-{
-    char reply[REPLY_MAX_BYTES];
-    size_t n = reply_action(decision, request, settings, reply, sizeof reply);
-    if (session->n_printed++)
-        fputc('\n', stdout);
-    print_head(request);
-    for (size_t i = 0; i < decision->n_notes; i++)
-        print_note(&decision->notes[i], settings);
-    if ((settings->number[SETTING_OBSERVE] & OBSERVE_ALL) != 0)
-        printf("  observe = all: whatever was found, the answer is DUNNO\n");
-    if (decision->needs_login)
-        printf(
-            "  The answer depends on a recent mailbox login from this address: none is assumed; --login USER pretends "
-            "one.\n");
-    printf("  action=");
-    put_str(str_make(reply, n));
-    fputc('\n', stdout);
-}
-
-static void put_json_str(struct str text)
-{
-    char *copy = strndup(text.p, text.n);
-    cli_put_json(stdout, copy);
-    free(copy);
-}
-
-static void print_note_json(const struct decide_note *note)
-{
-    static const char *const outcomes[] = { "passed", "observed", "decided" };
-    printf("{\"step\": %d, \"name\": \"%s\", \"outcome\": \"%s\", \"why\": ", (int)note->step, step_names[note->step],
-           outcomes[note->outcome]);
-    cli_put_json(stdout, note->why);
-    printf(", \"reason\": ");
-    cli_put_json(stdout, note->reason == REASON_NONE ? NULL : reasons[note->reason].name);
-    printf(", \"table\": ");
-    cli_put_json(stdout, note->rule ? rule_tables[note->rule->table].name : NULL);
-    printf(", \"key\": ");
-    cli_put_json(stdout, note->rule ? rule_key(note->rule) : NULL);
-    printf(", \"setting\": ");
-    cli_put_json(stdout, note->setting == SETTING_NONE ? NULL : setting_info(note->setting)->name);
-    fputs("}", stdout);
-}
-
-static void print_json(struct session *session, const struct request *request, const struct decision *decision,
-                       const struct settings *settings)
-{
-    char reply[REPLY_MAX_BYTES];
-    size_t n = reply_action(decision, request, settings, reply, sizeof reply);
-    fputs(session->n_printed++ ? ",\n {\"state\": " : " {\"state\": ", stdout);
-    put_json_str(request->attr[ATTR_PROTOCOL_STATE]);
-    fputs(", \"recipient\": ", stdout);
-    put_json_str(request->attr[ATTR_RECIPIENT]);
-    fputs(", \"action\": ", stdout);
-    put_json_str(str_make(reply, n));
-    fputs(", \"reason\": ", stdout);
-    cli_put_json(stdout, decision->reason == REASON_NONE ? NULL : reasons[decision->reason].name);
-    printf(", \"needs_login\": %s, \"steps\": [", decision->needs_login ? "true" : "false");
-    for (size_t i = 0; i < decision->n_notes; i++) {
-        fputs(i ? ",\n  " : "\n  ", stdout);
-        print_note_json(&decision->notes[i]);
-    }
-    fputs("]}", stdout);
-}
-
 /* Deciding. */
 
-static int explain_request(struct session *session, const struct rules *rules, const struct request *request,
-                           bool *goes_on)
+static void print(struct session *session, const struct explanation *explanation, const struct request *request)
 {
-    struct decide_query query = { .rules = rules, .request = request, .now = (int64_t)time(NULL) };
+    enum login_source source = session->control       ? LOGIN_OF_DAEMON
+                               : session->login.n > 0 ? LOGIN_PRETENDED
+                                                      : LOGIN_ASSUMED_NONE;
+    bool first = session->n_printed++ == 0;
+    if (session->json) {
+        fputs(first ? "" : ",\n", stdout);
+        explain_print_json(explanation, request);
+    } else {
+        fputs(first ? "" : "\n", stdout);
+        explain_print_text(explanation, request, source);
+    }
+}
+
+static int explain_here(struct session *session, const struct request *request, bool *goes_on)
+{
+    struct decide_query query = { .rules = session->rules, .request = request, .now = (int64_t)time(NULL) };
     struct decision decision;
-    if (session->login.n > 0)
-        query.logins = (struct login_facts){ .state = LOGIN_KNOWN, .names = &session->login, .n_names = 1 };
     int r = decide(&query, &decision);
-    bool needs_login = r == 0 && decision.needs_login;
-    if (needs_login) {
-        query.logins.state = LOGIN_KNOWN;
+    if (r == 0 && decision.needs_login) {
+        query.logins = (struct login_facts){ .state = LOGIN_KNOWN,
+                                             .names = &session->login,
+                                             .n_names = session->login.n > 0 ? 1 : 0 };
         r = decide(&query, &decision);
-        decision.needs_login = true;
     }
     if (r < 0)
         return cli_fail(EX_OSERR, "out of memory");
-    if (session->json)
-        print_json(session, request, &decision, rules_settings(rules));
-    else
-        print_text(session, request, &decision, rules_settings(rules));
+    static struct explanation explanation;
+    explanation_make(&explanation, &decision, &query);
+    print(session, &explanation, request);
     *goes_on = decision.action != ACTION_REFUSE;
     return STATUS_DONE;
 }
 
-static int explain_state(struct session *session, const struct rules *rules, struct request *request, const char *state,
-                         bool *goes_on)
+/* The same by the daemon, with its rules and its store. */
+static int explain_live(struct session *session, const struct request *request, bool *goes_on)
+{
+    struct str name, value;
+    int status = control_put(session->control, "command", str_of("explain"));
+    for (int a = ATTR_PROTOCOL_STATE; a <= ATTR_POLICY_CONTEXT && status == STATUS_DONE; a++)
+        status = control_put(session->control, attribute_name((enum attribute)a), request->attr[a]);
+    if (status == STATUS_DONE)
+        status = control_ask(session->control);
+    if (status != STATUS_DONE)
+        return status;
+    static struct explanation explanation;
+    explanation = (struct explanation){ .n_notes = 0 };
+    while (control_next(session->control, &name, &value))
+        explanation_take(&explanation, name, value);
+    if (explanation.n_notes == 0)
+        return cli_fail(EX_UNAVAILABLE, "the daemon does not explain: %.*s",
+                        STR_ARGS(explanation.field[EXPLANATION_ACTION]));
+    print(session, &explanation, request);
+    *goes_on = explanation.field[EXPLANATION_REASON].n == 0;
+    return STATUS_DONE;
+}
+
+static int explain_request(struct session *session, const struct request *request, bool *goes_on)
+{
+    return session->control ? explain_live(session, request, goes_on) : explain_here(session, request, goes_on);
+}
+
+static int explain_state(struct session *session, struct request *request, const char *state, bool *goes_on)
 {
     request->attr[ATTR_PROTOCOL_STATE] = str_of(state);
-    return explain_request(session, rules, request, goes_on);
+    return explain_request(session, request, goes_on);
 }
 
 /* As Postfix asks with smtpd_delay_reject = no; DATA follows where a recipient was not refused. */
-static int explain_session(struct session *session, const struct rules *rules)
+static int explain_session(struct session *session)
 {
     struct request request = session->request;
     struct str sender = request.attr[ATTR_SENDER];
@@ -321,15 +228,15 @@ static int explain_session(struct session *session, const struct rules *rules)
     bool goes_on = true;
     int accepted = 0;
     request.attr[ATTR_SENDER] = str_make("", 0);
-    int status = explain_state(session, rules, &request, "CONNECT", &goes_on);
+    int status = explain_state(session, &request, "CONNECT", &goes_on);
     request.attr[ATTR_SENDER] = sender;
     if (status == STATUS_DONE && goes_on)
-        status = explain_state(session, rules, &request, "MAIL", &goes_on);
+        status = explain_state(session, &request, "MAIL", &goes_on);
     bool mail_taken = goes_on;
     struct str recipient = str_make("", 0);
     for (int i = 0; i < session->n_to && status == STATUS_DONE && mail_taken; i++) {
         request.attr[ATTR_RECIPIENT] = str_of(session->to[i]);
-        status = explain_state(session, rules, &request, "RCPT", &goes_on);
+        status = explain_state(session, &request, "RCPT", &goes_on);
         if (goes_on && ++accepted == 1)
             recipient = request.attr[ATTR_RECIPIENT];
     }
@@ -339,7 +246,7 @@ static int explain_session(struct session *session, const struct rules *rules)
     request.attr[ATTR_RECIPIENT] = accepted == 1 ? recipient : str_make("", 0);
     int n = snprintf(count, sizeof count, "%d", accepted);
     request.attr[ATTR_RECIPIENT_COUNT] = str_make(count, (size_t)n);
-    return explain_state(session, rules, &request, "DATA", &goes_on);
+    return explain_state(session, &request, "DATA", &goes_on);
 }
 
 static void report_skipped(void *context, const struct rule_row *row, const struct error *why)
@@ -348,29 +255,35 @@ static void report_skipped(void *context, const struct rule_row *row, const stru
     (void)cli_fail(0, "a row of %s is skipped: %s", rule_tables[row->table].name, why->text);
 }
 
+static int open_rules(struct cli *cli, struct session *session)
+{
+    struct rule_db *db = NULL;
+    struct error error;
+    int status = cli_open(cli, RULE_DB_EXPECT, &db);
+    if (status == STATUS_DONE && rule_db_load(db, &session->rules, report_skipped, NULL, &error) < 0)
+        status = cli_fail(EX_UNAVAILABLE, "%s", error.text);
+    rule_db_close(db);
+    return status;
+}
+
 static int run_explain(struct cli *cli, int argc, char **argv, const struct option *all_options)
 {
     struct session session = { .login = { "", 0 } };
-    struct rule_db *db = NULL;
-    struct rules *rules = NULL;
-    struct error error;
     bool goes_on;
     int status = read_session(cli, &session, argc, argv, all_options);
     if (status == STATUS_DONE)
-        status = cli_open(cli, RULE_DB_EXPECT, &db);
-    if (status == STATUS_DONE && rule_db_load(db, &rules, report_skipped, NULL, &error) < 0)
-        status = cli_fail(EX_UNAVAILABLE, "%s", error.text);
-    if (session.json && status == STATUS_DONE)
-        fputs("[\n", stdout);
+        status = session.live ? control_open(cli, &session.control) : open_rules(cli, &session);
     if (session.request.attr[ATTR_PROTOCOL_STATE].n == 0)
         session.request.attr[ATTR_PROTOCOL_STATE] = str_of("RCPT");
-    if (status == STATUS_DONE)
-        status = session.pretended ? explain_session(&session, rules)
-                                   : explain_request(&session, rules, &session.request, &goes_on);
     if (session.json && status == STATUS_DONE)
-        fputs("\n]\n", stdout);
-    rules_free(rules);
-    rule_db_close(db);
+        fputs("[\n", stdout);
+    if (status == STATUS_DONE) {
+        status = session.pretended ? explain_session(&session) : explain_request(&session, &session.request, &goes_on);
+        if (session.json)
+            fputs("\n]\n", stdout);
+    }
+    rules_free(session.rules);
+    control_close(session.control);
     return status;
 }
 
@@ -383,12 +296,14 @@ static const struct option explain_options[] = {
     { "sasl", required_argument, NULL, OPTION_SASL },
     { "port", required_argument, NULL, OPTION_PORT },
     { "login", required_argument, NULL, OPTION_LOGIN },
+    { "live", no_argument, NULL, OPTION_LIVE },
     { NULL, 0, NULL, 0 },
 };
 
 const struct command explain_command = {
     "explain",
-    "NAME=VALUE... | --client A [--name N] [--reverse-name N] [--from S] [--to R]... [--sasl U] [--port N] [--login U]",
+    "NAME=VALUE... | --client A [--name N] [--reverse-name N] [--from S] [--to R]... [--sasl U] [--port N] "
+    "[--login U | --live]",
     "Decides a request, or a pretended session, and prints each step with the row that mattered.",
     "gatepost explain --client 203.0.113.9 --from fred@example.net --to bob@example.org",
     explain_options,

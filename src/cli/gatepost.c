@@ -12,7 +12,8 @@
 #include <string.h>
 
 static const struct command *const commands[] = {
-    &init_command, &set_command, &get_command, &add_command, &remove_command, &list_command, &explain_command,
+    &init_command,   &set_command,  &get_command,     &add_command,
+    &remove_command, &list_command, &explain_command, &login_command,
 };
 
 enum { N_COMMANDS = sizeof commands / sizeof *commands, MAX_OPTIONS = 32, COMMON_HELP = 'h', COMMON_VERSION = 'V' };
@@ -20,6 +21,7 @@ enum { N_COMMANDS = sizeof commands / sizeof *commands, MAX_OPTIONS = 32, COMMON
 static const struct option common_options[] = {
     { "config", required_argument, NULL, 'c' },
     { "database", required_argument, NULL, 'd' },
+    { "control", required_argument, NULL, 's' },
     { "json", no_argument, NULL, 'j' },
     { "help", no_argument, NULL, COMMON_HELP },
     { "version", no_argument, NULL, COMMON_VERSION },
@@ -35,6 +37,7 @@ static void print_help(void)
     printf("\nBefore or after the command:\n"
            "  -c, --config FILE  the daemon's configuration file, for the paths\n"
            "  --database FILE    the database of rules\n"
+           "  --control ENDPOINT where the daemon is asked, unix:/path\n"
            "  --json             JSON, from what lists\n"
            "  -h, --help         this, or help on the command\n"
            "  -V, --version\n");
@@ -74,11 +77,11 @@ static bool wants_help(int argc, char **argv)
 }
 
 /* The path that was given, else the one that is configured. */
-static int find_database(struct cli *cli)
+static int find_path(const struct cli *cli, char **path, enum config_key key)
 {
     struct config config;
     struct error error;
-    if (cli->database)
+    if (*path)
         return STATUS_DONE;
     int status = STATUS_DONE;
     int r = config_init(&config);
@@ -91,10 +94,15 @@ static int find_database(struct cli *cli)
     }
     if (r < 0)
         status = cli_fail(EX_CONFIG, "%s", error.text);
-    else if (!(cli->database = strdup(config_text(&config, CONFIG_DATABASE))))
+    else if (!(*path = strdup(config_text(&config, key))))
         status = cli_fail(EX_OSERR, "out of memory");
     config_fini(&config);
     return status;
+}
+
+int cli_find_control(struct cli *cli)
+{
+    return find_path(cli, &cli->control, CONFIG_CONTROL_LISTEN);
 }
 
 /* Options in front of the command. Returns an exit status, or -1 to go on. */
@@ -140,6 +148,7 @@ int main(int argc, char **argv)
     if (status < 0)
         status = run_command(&cli, argc - optind, argv + optind);
     free(cli.database);
+    free(cli.control);
     return cli_finish(status);
 }
 
@@ -147,7 +156,7 @@ int cli_open(struct cli *cli, enum rule_db_absent absent, struct rule_db **db)
 {
     enum { BUSY_MS = 5000 };
     struct error error;
-    int status = find_database(cli);
+    int status = find_path(cli, &cli->database, CONFIG_DATABASE);
     if (status != STATUS_DONE)
         return status;
     int r = rule_db_open(db, cli->database, absent, BUSY_MS, &error);

@@ -34,6 +34,11 @@ enum attribute attribute_by_name(const struct request_form *form, struct str nam
     return ATTR_COUNT;
 }
 
+const char *attribute_name(enum attribute attribute)
+{
+    return names[attribute].p;
+}
+
 /* Takes the line without its end; NULL, or what is wrong with it. */
 static const char *take_line(struct request_parser *parser, const struct request_form *form, const char *buffer,
                              size_t n)

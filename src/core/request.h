@@ -52,6 +52,8 @@ struct request {
 /* The attribute of that name; ATTR_COUNT where it does not count in this form. */
 enum attribute attribute_by_name(const struct request_form *form, struct str name);
 
+const char *attribute_name(enum attribute attribute);
+
 /* Where parsing has got to in the request that begins at the front of the buffer. All zeros at first. */
 struct request_parser {
     size_t line;    /* where the unfinished line begins */
