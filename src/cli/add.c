@@ -149,7 +149,7 @@ static int run_add(struct cli *cli, int argc, char **argv, const struct option *
     if (status == STATUS_DONE)
         status = check_value(&task);
     if (status == STATUS_DONE)
-        status = cli_open(cli, RULE_DB_EXPECT, &db);
+        status = cli_open(cli, DATABASE_EXPECT, &db);
     if (status == STATUS_DONE)
         status = add_all(&task, db);
     rule_db_close(db);

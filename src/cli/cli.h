@@ -52,7 +52,7 @@ int cli_next_option(struct cli *cli, int argc, char **argv, const struct option 
 int cli_find_control(struct cli *cli);
 
 /* Opens the database. Returns 0, or after a message an exit status. */
-int cli_open(struct cli *cli, enum rule_db_absent absent, struct rule_db **db);
+int cli_open(struct cli *cli, enum database_absent absent, struct rule_db **db);
 
 /* The exit status for a negative errno of the store. */
 int cli_status_of(int code);

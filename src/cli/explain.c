@@ -259,7 +259,7 @@ static int open_rules(struct cli *cli, struct session *session)
 {
     struct rule_db *db = NULL;
     struct error error;
-    int status = cli_open(cli, RULE_DB_EXPECT, &db);
+    int status = cli_open(cli, DATABASE_EXPECT, &db);
     if (status == STATUS_DONE && rule_db_load(db, &session->rules, report_skipped, NULL, &error) < 0)
         status = cli_fail(EX_UNAVAILABLE, "%s", error.text);
     rule_db_close(db);

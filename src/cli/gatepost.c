@@ -152,7 +152,7 @@ int main(int argc, char **argv)
     return cli_finish(status);
 }
 
-int cli_open(struct cli *cli, enum rule_db_absent absent, struct rule_db **db)
+int cli_open(struct cli *cli, enum database_absent absent, struct rule_db **db)
 {
     enum { BUSY_MS = 5000 };
     struct error error;
@@ -160,7 +160,7 @@ int cli_open(struct cli *cli, enum rule_db_absent absent, struct rule_db **db)
     if (status != STATUS_DONE)
         return status;
     int r = rule_db_open(db, cli->database, absent, BUSY_MS, &error);
-    if (r == -ENOENT && absent == RULE_DB_EXPECT)
+    if (r == -ENOENT && absent == DATABASE_EXPECT)
         return cli_fail(EX_UNAVAILABLE, "%s; create it with: gatepost init --database %s", error.text, cli->database);
     return r < 0 ? cli_fail(r == -EBUSY ? EX_UNAVAILABLE : EX_CONFIG, "%s", error.text) : STATUS_DONE;
 }

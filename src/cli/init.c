@@ -10,7 +10,7 @@ static int run_init(struct cli *cli, int argc, char **argv, const struct option 
         return STATUS_USAGE;
     if (optind < argc)
         return cli_usage("init takes no arguments");
-    int status = cli_open(cli, RULE_DB_CREATE, &db);
+    int status = cli_open(cli, DATABASE_CREATE, &db);
     if (status == STATUS_DONE)
         printf("%s is ready, schema version %d\n", cli->database, RULE_DB_SCHEMA_VERSION);
     rule_db_close(db);

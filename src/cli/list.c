@@ -114,7 +114,7 @@ static int run_list(struct cli *cli, int argc, char **argv, const struct option 
         return cli_usage("list takes one kind, or none for all");
     if (optind < argc && !(listing.kind = kind_by_name(argv[optind])))
         return STATUS_USAGE;
-    int status = cli_open(cli, RULE_DB_EXPECT, &db);
+    int status = cli_open(cli, DATABASE_EXPECT, &db);
     if (status != STATUS_DONE)
         return status;
     int r = list_tables(&listing, db, &error);

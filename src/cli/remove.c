@@ -81,7 +81,7 @@ static int run_remove(struct cli *cli, int argc, char **argv, const struct optio
     struct rule_db *db = NULL;
     int status = task_read(cli, &task, argc, argv, all_options);
     if (status == STATUS_DONE)
-        status = cli_open(cli, RULE_DB_EXPECT, &db);
+        status = cli_open(cli, DATABASE_EXPECT, &db);
     if (status == STATUS_DONE)
         status = remove_all(&task, db);
     rule_db_close(db);

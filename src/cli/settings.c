@@ -23,7 +23,7 @@ static int store_setting(struct cli *cli, const char *name, const char *value)
     struct rule_db *db = NULL;
     struct rule_edit edit;
     struct error error;
-    int status = cli_open(cli, RULE_DB_EXPECT, &db);
+    int status = cli_open(cli, DATABASE_EXPECT, &db);
     if (status != STATUS_DONE)
         return status;
     int r = rule_edit_begin(&edit, db, &error);
@@ -125,7 +125,7 @@ static int run_get(struct cli *cli, int argc, char **argv, const struct option *
         return cli_usage("get takes one name, or none for all");
     if (optind < argc && (only = setting_by_name(str_of(argv[optind]))) == SETTING_NONE)
         return cli_fail(STATUS_REFUSED, "there is no setting \"%s\"; gatepost get lists them all", argv[optind]);
-    int status = cli_open(cli, RULE_DB_EXPECT, &db);
+    int status = cli_open(cli, DATABASE_EXPECT, &db);
     if (status != STATUS_DONE)
         return status;
     int r = rule_db_load_settings(db, &rules, ignore_skipped, NULL, &error);

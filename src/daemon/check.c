@@ -93,7 +93,7 @@ static unsigned check_database(const struct config *config)
     struct rules *rules = NULL;
     unsigned skipped = 0, faults = 0;
     size_t n = 0;
-    int r = rule_db_open(&db, path, RULE_DB_EXPECT, BUSY_MS, &error);
+    int r = rule_db_open(&db, path, DATABASE_EXPECT, BUSY_MS, &error);
     if (r == -ENOENT) {
         printf("%s: absent; the daemon will create it\n", path);
     } else if (r < 0 || rule_db_load(db, &rules, print_skipped, &skipped, &error) < 0) {

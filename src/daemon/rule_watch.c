@@ -85,7 +85,7 @@ static int look(struct rule_watch *watch)
             return r;
         rule_db_close(watch->db);
     }
-    int r = rule_db_open(&watch->db, watch->path, RULE_DB_EXPECT, WATCH_BUSY_MS, &watch->error);
+    int r = rule_db_open(&watch->db, watch->path, DATABASE_EXPECT, WATCH_BUSY_MS, &watch->error);
     return r < 0 ? r : 1;
 }
 
@@ -185,7 +185,7 @@ int rule_watch_open(struct rule_watch **out, uv_loop_t *loop, const struct confi
     }
     watch->poll_ms = config_number(config, CONFIG_POLL_MS);
     watch->work.data = watch->timer.data = watch;
-    int r = rule_db_open(&watch->db, watch->path, RULE_DB_CREATE, START_BUSY_MS, &watch->error);
+    int r = rule_db_open(&watch->db, watch->path, DATABASE_CREATE, START_BUSY_MS, &watch->error);
     if (r == 0)
         r = load(watch);
     if (r < 0) {

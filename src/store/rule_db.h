@@ -1,29 +1,21 @@
 /*
  * rule_db: the database of rules (SQLite, sql/schema.sql).
  *
- * Opens, creates and migrates it, and reads it into a rule set. A handle has one owner at a time: it may go from thread
- * to thread, but never be used by two at once.
+ * Opens it, and reads it into a rule set. A handle has one owner at a time: it may go from thread to thread, but never
+ * be used by two at once.
  */
 #ifndef GATEPOST_STORE_RULE_DB_H
 #define GATEPOST_STORE_RULE_DB_H
 
 #include "core/rules.h"
-
-#include <sqlite3.h>
+#include "store/database.h"
 
 enum { RULE_DB_SCHEMA_VERSION = 1 };
 
 struct rule_db;
 
-enum rule_db_absent {
-    RULE_DB_CREATE, /* an absent or empty database is created, one of an older schema migrated */
-    RULE_DB_EXPECT  /* -ENOENT where it is absent; never changed */
-};
-
-/* Opens the database at path for reading and writing; a lock of somebody else is waited for up to busy_ms. Returns 0,
- * or a negative errno with the reason in *error: what is there is no database, another program's, of a newer schema,
- * not readable, not writable, … The caller closes *db. */
-int rule_db_open(struct rule_db **db, const char *path, enum rule_db_absent absent, int busy_ms, struct error *error);
+/* As database_open. The caller closes *db. */
+int rule_db_open(struct rule_db **db, const char *path, enum database_absent absent, int busy_ms, struct error *error);
 
 /* NULL is fine. */
 void rule_db_close(struct rule_db *db);

@@ -46,7 +46,7 @@ static void sql(const char *where, const char *text)
     ck_assert_int_eq(sqlite3_close(db), SQLITE_OK);
 }
 
-static struct rule_db *open_db(enum rule_db_absent absent)
+static struct rule_db *open_db(enum database_absent absent)
 {
     struct rule_db *db = NULL;
     struct error error = { "" };
@@ -55,7 +55,7 @@ static struct rule_db *open_db(enum rule_db_absent absent)
     return db;
 }
 
-static void expect_failure(enum rule_db_absent absent, int code, const char *part)
+static void expect_failure(enum database_absent absent, int code, const char *part)
 {
     struct rule_db *db = NULL;
     struct error error = { "" };
@@ -77,10 +77,10 @@ static void write_file(const char *text)
 START_TEST(absent_database_is_created_or_missed)
 {
     begin();
-    expect_failure(RULE_DB_EXPECT, -ENOENT, "no such database");
-    rule_db_close(open_db(RULE_DB_CREATE));
-    rule_db_close(open_db(RULE_DB_EXPECT));
-    rule_db_close(open_db(RULE_DB_CREATE));
+    expect_failure(DATABASE_EXPECT, -ENOENT, "no such database");
+    rule_db_close(open_db(DATABASE_CREATE));
+    rule_db_close(open_db(DATABASE_EXPECT));
+    rule_db_close(open_db(DATABASE_CREATE));
     end();
 }
 END_TEST
@@ -89,9 +89,9 @@ START_TEST(empty_file_is_filled_or_refused)
 {
     begin();
     write_file("");
-    expect_failure(RULE_DB_EXPECT, -EINVAL, "empty");
-    rule_db_close(open_db(RULE_DB_CREATE));
-    rule_db_close(open_db(RULE_DB_EXPECT));
+    expect_failure(DATABASE_EXPECT, -EINVAL, "empty");
+    rule_db_close(open_db(DATABASE_CREATE));
+    rule_db_close(open_db(DATABASE_EXPECT));
     end();
 }
 END_TEST
@@ -100,13 +100,13 @@ START_TEST(what_is_no_database_is_named)
 {
     begin();
     write_file("This is a letter to the administrator, and not what SQLite writes at the front of a database file.\n");
-    expect_failure(RULE_DB_CREATE, -EINVAL, "not an SQLite database");
+    expect_failure(DATABASE_CREATE, -EINVAL, "not an SQLite database");
     ck_assert_int_eq(unlink(path), 0);
     ck_assert_int_eq(mkdir(path, 0700), 0);
-    expect_failure(RULE_DB_CREATE, -EISDIR, "directory");
+    expect_failure(DATABASE_CREATE, -EISDIR, "directory");
     ck_assert_int_eq(rmdir(path), 0);
     ck_assert_int_eq(mkfifo(path, 0600), 0);
-    expect_failure(RULE_DB_CREATE, -EINVAL, "not a regular file");
+    expect_failure(DATABASE_CREATE, -EINVAL, "not a regular file");
     end();
 }
 END_TEST
@@ -115,14 +115,14 @@ START_TEST(foreign_and_newer_databases_are_left_alone)
 {
     begin();
     sql(path, "CREATE TABLE mail (id INTEGER)");
-    expect_failure(RULE_DB_CREATE, -EINVAL, "another program");
+    expect_failure(DATABASE_CREATE, -EINVAL, "another program");
     ck_assert_int_eq(unlink(path), 0);
     sql(path, "PRAGMA application_id = 1");
-    expect_failure(RULE_DB_CREATE, -EINVAL, "another program");
+    expect_failure(DATABASE_CREATE, -EINVAL, "another program");
     ck_assert_int_eq(unlink(path), 0);
-    rule_db_close(open_db(RULE_DB_CREATE));
+    rule_db_close(open_db(DATABASE_CREATE));
     sql(path, "PRAGMA user_version = 2");
-    expect_failure(RULE_DB_CREATE, -EINVAL, "newer");
+    expect_failure(DATABASE_CREATE, -EINVAL, "newer");
     end();
 }
 END_TEST
@@ -131,17 +131,17 @@ START_TEST(file_without_rights_is_said_to_be_so)
 {
     const struct passwd *nobody = getpwnam("nobody");
     begin();
-    rule_db_close(open_db(RULE_DB_CREATE));
+    rule_db_close(open_db(DATABASE_CREATE));
     ck_assert_int_eq(chmod(folder, 0755), 0);
     ck_assert_int_eq(chmod(path, 0000), 0);
     if (geteuid() == 0)
         ck_assert_int_eq(seteuid(nobody->pw_uid), 0);
-    expect_failure(RULE_DB_CREATE, -EACCES, "cannot be read");
+    expect_failure(DATABASE_CREATE, -EACCES, "cannot be read");
     ck_assert_int_eq(seteuid(getuid()), 0);
     ck_assert_int_eq(chmod(path, 0444), 0);
     if (geteuid() == 0)
         ck_assert_int_eq(seteuid(nobody->pw_uid), 0);
-    expect_failure(RULE_DB_CREATE, -EACCES, "cannot be written");
+    expect_failure(DATABASE_CREATE, -EACCES, "cannot be written");
     ck_assert_int_eq(seteuid(getuid()), 0);
     end();
 }
@@ -168,7 +168,7 @@ START_TEST(rows_are_loaded_and_bad_ones_skipped)
 {
     int skipped;
     begin();
-    struct rule_db *db = open_db(RULE_DB_CREATE);
+    struct rule_db *db = open_db(DATABASE_CREATE);
     sql(path, "INSERT INTO access_block (block) VALUES ('192.0.2.0/24'), ('192.0.2.9-3'), ('198.51.100.1/33');"
               "INSERT INTO setting VALUES ('relay_for', 'nobody');"
               "INSERT INTO local_user (address, account) VALUES ('info@example.com', 'bob@example.com');"
@@ -201,7 +201,7 @@ START_TEST(changes_of_others_are_noticed)
     struct error error;
     char other[2 * PATH_SIZE];
     begin();
-    struct rule_db *db = open_db(RULE_DB_CREATE);
+    struct rule_db *db = open_db(DATABASE_CREATE);
     rules_free(load(db, &skipped));
     ck_assert_int_eq(rule_db_changed(db, &error), 0);
     sql(path, "INSERT INTO access_block (block) VALUES ('192.0.2.0/24')");
@@ -241,7 +241,7 @@ START_TEST(edits_are_one_transaction_with_their_author)
     struct error error = { "" };
     struct rule_edit edit;
     begin();
-    struct rule_db *db = open_db(RULE_DB_CREATE);
+    struct rule_db *db = open_db(DATABASE_CREATE);
     struct new_row deny = { RULE_ACCESS_BLOCK, "192.0.2.0/24", "", "deny", "why", 2000000000 };
     struct new_row accept = { RULE_ACCEPT_ENTRY, "@example.org", "192.0.2.1", NULL, NULL, RULE_NEVER_EXPIRES };
     struct new_row wrong = { RULE_ACCESS_BLOCK, "no block", "", "deny", NULL, RULE_NEVER_EXPIRES };
@@ -282,7 +282,7 @@ START_TEST(lock_of_another_writer_is_an_error_with_words)
     struct error error = { "" };
     struct rule_edit edit, other_edit;
     begin();
-    struct rule_db *db = open_db(RULE_DB_CREATE), *other = open_db(RULE_DB_EXPECT);
+    struct rule_db *db = open_db(DATABASE_CREATE), *other = open_db(DATABASE_EXPECT);
     ck_assert_int_eq(rule_edit_begin(&other_edit, other, &error), 0);
     ck_assert_int_eq(rule_edit_begin(&edit, db, &error), -EBUSY);
     ck_assert_ptr_nonnull(strstr(error.text, "locked"));
