@@ -7,8 +7,6 @@
 
 enum { ANSWER_MAX_BYTES = 512 };
 
-static struct log_limit rejected_limit = { .burst = 20, .interval_s = 60 };
-
 static void answer(struct server_conn *conn, const char *action, const char *why)
 {
     char text[ANSWER_MAX_BYTES];
@@ -19,27 +17,41 @@ static void answer(struct server_conn *conn, const char *action, const char *why
 }
 
 /* One line a login, as the request in hand has it. */
-static void log_login(const struct server_conn *conn, const char *result, const char *why)
+static void log_login(const struct server_conn *conn, int level, const char *result, const char *why,
+                      unsigned long suppressed)
 {
     const struct request *request = server_request(conn);
     struct log_line line;
-    if (!log_wants(LEVEL_INFO))
+    if (!log_wants(level))
         return;
-    log_begin(&line, LEVEL_INFO);
-    log_add(&line, "login", str_of(result));
+    log_begin(&line, level);
+    log_add(&line, "msg", str_of("login"));
+    log_add(&line, "result", str_of(result));
     log_add(&line, "user", request->attr[ATTR_USER]);
     log_add(&line, "client", request->attr[ATTR_CLIENT_ADDRESS]);
     if (request->attr[ATTR_SERVICE].n > 0)
         log_add(&line, "service", request->attr[ATTR_SERVICE]);
     if (why)
         log_add(&line, "why", str_of(why));
+    if (suppressed > 0)
+        log_add_number(&line, "suppressed", suppressed);
     log_end(&line);
+}
+
+/* What is wrong can come at any rate. */
+static void reject(struct server_conn *conn, const char *why)
+{
+    static struct log_limit limit = { .burst = 20, .interval_s = 60 };
+    unsigned long suppressed;
+    if (log_limit_take(&limit, &suppressed))
+        log_login(conn, LEVEL_WARNING, "rejected", why, suppressed);
+    answer(conn, "REJECT", why);
 }
 
 static void on_recorded(struct login_report *report, const char *why_it_waits)
 {
     struct login_report_state *state = report->context;
-    log_login(state->conn, why_it_waits ? "waits" : "stored", why_it_waits);
+    log_login(state->conn, LEVEL_INFO, why_it_waits ? "waits" : "stored", why_it_waits, 0);
     answer(state->conn, why_it_waits ? "DEFER" : "OK", why_it_waits);
 }
 
@@ -58,11 +70,10 @@ int login_report_answer(struct server_conn *conn, const struct request *request)
         state->report.answered = on_recorded;
         r = logins_record(desk->logins, &event, now, &state->report);
     } else if (r == 0 && verdict == LOGIN_EVENT_PASSED_OVER) {
-        log_login(conn, "not-recorded", event.why);
+        log_login(conn, LEVEL_INFO, "not-recorded", event.why, 0);
         answer(conn, "OK", "not recorded");
     } else if (r == 0) {
-        log_warning_limited(&rejected_limit, "a login is rejected: %s", event.why);
-        answer(conn, "REJECT", event.why);
+        reject(conn, event.why);
     }
     login_event_fini(&event);
     return r;
@@ -79,8 +90,7 @@ static int login_answer(struct server_conn *conn, const struct request *request)
     const char *fault = request_check(request, &login_form);
     if (!fault)
         return login_report_answer(conn, request);
-    log_warning_limited(&rejected_limit, "a login is rejected: %s", fault);
-    answer(conn, "REJECT", fault);
+    reject(conn, fault);
     return 0;
 }
 
