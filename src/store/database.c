@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+enum { WAL_RETRY_MS = 10 };
+
 static int errno_of(int code)
 {
     switch (code & 0xff) {
@@ -142,19 +144,39 @@ static int check_identity(const struct database *db, const struct database_kind 
     return 0;
 }
 
+/* As of one moment: another process may just be creating it. */
+static int check_identity_at_once(const struct database *db, const struct database_kind *kind,
+                                  enum database_absent absent, int64_t *version, struct error *error)
+{
+    int r = database_exec(db, "BEGIN", error);
+    if (r == 0)
+        r = check_identity(db, kind, absent, version, error);
+    database_rollback(db);
+    return r;
+}
+
 void database_rollback(const struct database *db)
 {
     if (sqlite3_get_autocommit(db->sqlite) == 0)
         (void)sqlite3_exec(db->sqlite, "ROLLBACK", NULL, NULL, NULL);
 }
 
+/* SQLite keeps the mode in the file, and does not wait here for others who have just opened it. */
+static int set_wal(const struct database *db, int busy_ms, struct error *error)
+{
+    int r = database_exec(db, "PRAGMA journal_mode = WAL", error);
+    for (int waited_ms = 0; r == -EBUSY && waited_ms < busy_ms; waited_ms += WAL_RETRY_MS) {
+        (void)sqlite3_sleep(WAL_RETRY_MS);
+        r = database_exec(db, "PRAGMA journal_mode = WAL", error);
+    }
+    return r;
+}
+
 /* Another process may be doing the same: what is there is looked at again once we alone may write. */
 static int migrate(const struct database *db, const struct database_kind *kind, struct error *error)
 {
     int64_t version = 0;
-    int r = database_exec(db, "PRAGMA journal_mode = WAL", error);
-    if (r == 0)
-        r = database_exec(db, "BEGIN IMMEDIATE", error);
+    int r = database_exec(db, "BEGIN IMMEDIATE", error);
     if (r < 0)
         return r;
     r = check_identity(db, kind, DATABASE_CREATE, &version, error);
@@ -207,7 +229,9 @@ int database_open(struct database *db, const struct database_kind *kind, const c
         return error_set(error, -ENOMEM, "out of memory");
     r = open_sqlite(db, busy_ms, error);
     if (r == 0)
-        r = check_identity(db, kind, absent, &version, error);
+        r = check_identity_at_once(db, kind, absent, &version, error);
+    if (r == 0 && absent == DATABASE_CREATE)
+        r = set_wal(db, busy_ms, error);
     if (r == 0 && version < kind->version)
         r = migrate(db, kind, error);
     if (r == 0)

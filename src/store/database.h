@@ -23,7 +23,7 @@ struct database_kind {
 };
 
 enum database_absent {
-    DATABASE_CREATE, /* an absent or empty database is created, one of an older schema migrated */
+    DATABASE_CREATE, /* an absent or empty database is created, one of an older schema migrated, all with WAL */
     DATABASE_EXPECT  /* -ENOENT where it is absent; never changed */
 };
 

@@ -59,7 +59,7 @@ int login_db_open(struct login_db **out, const char *path, int busy_ms, struct e
         return r;
     }
     /* NORMAL does not wait for the disk at each commit: what is committed outlives this process, if not a power cut. */
-    r = database_exec(&db->database, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL", error);
+    r = database_exec(&db->database, "PRAGMA synchronous = NORMAL", error);
     if (r == 0)
         r = prepare(db, error);
     if (r < 0) {
@@ -108,16 +108,9 @@ void login_db_fail(struct login_request *requests, enum login_outcome outcome, c
     }
 }
 
-/* Whether the file may not grow. A quota and a limit of the process are no SQLITE_FULL to SQLite. */
-static bool is_full(const struct login_db *db, int code)
-{
-    int os = sqlite3_system_errno(db->database.sqlite);
-    return (code & 0xff) == SQLITE_FULL ||
-           ((code & 0xff) == SQLITE_IOERR && (os == ENOSPC || os == EDQUOT || os == EFBIG));
-}
-
-/* Why this cannot be done for now, where the connection is still good; NULL where it is not. */
-static const char *why_not_now(const struct login_db *db, int code, bool writing)
+/* Why this cannot be done for now, where the connection is still good; NULL where it is not. A write that the system
+ * refuses says nothing against reading, which finds out for itself. */
+static const char *why_not_now(int code, bool writing)
 {
     if ((code & 0xff) == SQLITE_BUSY)
         return "the database is locked by another program";
@@ -125,15 +118,17 @@ static const char *why_not_now(const struct login_db *db, int code, bool writing
         return "out of memory";
     if (!writing || code == SQLITE_READONLY_DBMOVED)
         return NULL;
-    if (is_full(db, code))
+    if ((code & 0xff) == SQLITE_FULL)
         return "the disk is full";
+    if (code == SQLITE_IOERR_WRITE) /* to SQLite a quota is not a full disk */
+        return "the system refuses to write: a quota, a limit or a fault of the disk";
     return (code & 0xff) == SQLITE_READONLY || (code & 0xff) == SQLITE_PERM ? "the database is read-only" : NULL;
 }
 
 /* The transaction has failed, and with it all that was asked. */
 static int give_up(struct login_db *db, int code, struct login_request *requests, bool writing, struct error *error)
 {
-    const char *why = why_not_now(db, code, writing);
+    const char *why = why_not_now(code, writing);
     int r = why ? 0 : database_fail(&db->database, writing ? "cannot be written" : "cannot be read", error);
     login_db_fail(requests, why && writing ? LOGIN_NO_WRITES : LOGIN_AWAY, why ? why : error->text);
     database_rollback(&db->database);
