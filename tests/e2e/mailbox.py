@@ -64,6 +64,7 @@ service anvil {{
 {more}
 """
 
+# Without a limit of address space, as a hook that is built with sanitizers reserves terabytes of it.
 HOOK = """
 service {name} {{
   executable = {name} {name}-postlogin
@@ -71,6 +72,7 @@ service {name} {{
 service {name}-postlogin {{
   executable = script-login {hook} --service {name}
   user = {user}
+  vsz_limit = 0
   unix_listener {name}-postlogin {{
   }}
 }}
