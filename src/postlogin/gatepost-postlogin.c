@@ -53,7 +53,10 @@ static int read_options(int argc, char **argv, struct options *options, struct e
     opterr = 0;
     for (;;) {
         const char *word = argv[optind];
-        switch (getopt_long(argc, argv, "+:hV", known, NULL)) {
+        int option = getopt_long(argc, argv, "+:hV", known, NULL);
+        if ((option == 's' || option == 'n') && strncmp(optarg, "--", 2) == 0)
+            option = ':'; /* the next option, as the value was forgotten */
+        switch (option) {
         case -1:
             if (optind >= argc)
                 return error_set(error, -EINVAL, "there is no command to run");
@@ -85,9 +88,9 @@ static bool is_program(const char *path)
     return path[0] == '/' && stat(path, &found) == 0 && S_ISREG(found.st_mode) && eaccess(path, X_OK) == 0;
 }
 
-/* The command of a command line that is wrong: what follows `--`, or what begins with the path of a program, whichever
- * comes first. Dovecot's own program stands at the end and is named by its path, so a slip in the configuration keeps
- * nobody from his mail. NULL where there is none. */
+/* The likely command where the command line is wrong: what follows `--`, or what begins with the path of a program,
+ * whichever comes first. Dovecot's own program stands at the end and is named by its path, so a slip in the
+ * configuration keeps nobody from his mail. NULL where there is none. */
 static char **find_command(int argc, char **argv)
 {
     for (int i = 1; i < argc; i++) {
@@ -149,15 +152,16 @@ int main(int argc, char **argv)
         printf("gatepost-postlogin %s\n", PACKAGE_VERSION);
         return EXIT_SUCCESS;
     }
-    if (r == 0) {
-        report(&options);
-        return run(options.command);
+    char **likely = find_command(argc, argv);
+    if (r < 0 && !likely) {
+        fprintf(stderr, "gatepost-postlogin: %s; see gatepost-postlogin --help\n", error.text);
+        return EXIT_BAD_USAGE;
     }
-    options.command = find_command(argc, argv);
-    if (options.command) {
+    if (r < 0) {
         log_line(LOG_ERR, "no login is reported: %s", error.text);
-        return run(options.command);
+        return run(likely);
     }
-    fprintf(stderr, "gatepost-postlogin: %s; see gatepost-postlogin --help\n", error.text);
-    return EXIT_BAD_USAGE;
+    report(&options);
+    int status = run(options.command);
+    return likely && likely != options.command ? run(likely) : status;
 }
