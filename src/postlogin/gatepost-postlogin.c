@@ -60,6 +60,8 @@ static int read_options(int argc, char **argv, struct options *options, struct e
         case -1:
             if (optind >= argc)
                 return error_set(error, -EINVAL, "there is no command to run");
+            if (strcmp(word, "--") != 0 && (argv[optind][0] & 0x80)) /* a dash of typography, from a web page */
+                return error_set(error, -EINVAL, "there is no option %s", word);
             options->command = argv + optind;
             return 0;
         case 's':
@@ -152,16 +154,15 @@ int main(int argc, char **argv)
         printf("gatepost-postlogin %s\n", PACKAGE_VERSION);
         return EXIT_SUCCESS;
     }
-    char **likely = find_command(argc, argv);
-    if (r < 0 && !likely) {
-        fprintf(stderr, "gatepost-postlogin: %s; see gatepost-postlogin --help\n", error.text);
-        return EXIT_BAD_USAGE;
+    if (r == 0) {
+        report(&options);
+        return run(options.command);
     }
-    if (r < 0) {
+    options.command = find_command(argc, argv);
+    if (options.command) {
         log_line(LOG_ERR, "no login is reported: %s", error.text);
-        return run(likely);
+        return run(options.command);
     }
-    report(&options);
-    int status = run(options.command);
-    return likely && likely != options.command ? run(likely) : status;
+    fprintf(stderr, "gatepost-postlogin: %s; see gatepost-postlogin --help\n", error.text);
+    return EXIT_BAD_USAGE;
 }
