@@ -27,7 +27,7 @@ struct logins {
     bool refuses;      /* the store has not taken the last login: one at a time is tried */
     bool refusal_said; /* in the log */
     bool closing;
-    struct log_limit full_limit;
+    struct log_limit full_limit, change_limit;
 };
 
 static void on_retry(uv_timer_t *timer);
@@ -290,10 +290,11 @@ const struct queued_login *logins_waiting(const struct logins *logins)
 static void on_changed(void *context, bool up, const char *why)
 {
     struct logins *logins = context;
-    if (up)
+    unsigned long suppressed;
+    if (!up)
+        log_warning_limited(&logins->change_limit, "the login store cannot be asked: %s", why);
+    else if (log_limit_take(&logins->change_limit, &suppressed))
         log_info("the login store can be asked");
-    else
-        log_warning("the login store cannot be asked: %s", why);
     if (up) {
         logins->refuses = false;
         drain(logins);
@@ -314,6 +315,7 @@ int logins_open(struct logins **out, uv_loop_t *loop, const struct login_store_o
     struct login_store_options with_listener = *options;
     with_listener.listener = (struct login_listener){ on_changed, on_warned, logins };
     logins->full_limit = (struct log_limit){ .burst = 1, .interval_s = 60 };
+    logins->change_limit = (struct log_limit){ .burst = 100, .interval_s = 60 };
     int r = uv_timer_init(loop, &logins->retry);
     if (r < 0) {
         free(logins);

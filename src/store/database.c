@@ -99,7 +99,7 @@ static int create_file(const char *path, mode_t mode, struct error *error)
     if (fd < 0 && errno == EEXIST)
         return 0;
     if (fd < 0)
-        return errno == ENOENT ? error_set(error, -ENOENT, "%s: the folder does not exist", path)
+        return errno == ENOENT ? error_set(error, -ENOENT, "%s: the folder: %s", path, strerror(ENOENT))
                                : error_set(error, -errno, "%s: cannot be created: %s", path, strerror(errno));
     return close(fd) < 0 ? error_set(error, -errno, "%s: cannot be created: %s", path, strerror(errno)) : 0;
 }

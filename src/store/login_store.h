@@ -27,7 +27,7 @@ enum login_outcome {
     LOGIN_DONE,
     LOGIN_AWAY,      /* the store cannot be asked: gone, hung, loading, or answering nonsense */
     LOGIN_NO_WRITES, /* it answers, but takes no record for now: a replica, memory or disk full, no permission */
-    LOGIN_BAD_KEY    /* this address cannot be asked about; others can */
+    LOGIN_BAD_KEY    /* this address or this login cannot be asked about; others can */
 };
 
 /* One login on record. The texts belong to the store and are valid during `done`. */
@@ -39,7 +39,7 @@ struct login_entry {
 enum login_verb {
     LOGIN_RECORD,  /* address, user, ends_at */
     LOGIN_LOOK_UP, /* address; gives entries, of which ends_at may be left 0 */
-    LOGIN_REMOVE,  /* address; gives n_removed */
+    LOGIN_REMOVE,  /* address; gives n_removed, which counts what has not ended */
     LOGIN_LIST     /* cursor; gives entries, and the cursor for the next part */
 };
 

@@ -247,10 +247,15 @@ def parse_logfmt(line):
 
 
 class Gatepostd:
-    """A gatepostd of our own on a free port, its rules in a database that `gatepost init` made."""
+    """A gatepostd of our own on a free port, its rules in a database that `gatepost init` made, its logins where the
+    URL `logins` says (default: SQLite beside the rules), its login and control sockets in the same folder."""
 
-    def __init__(self, scratch, *options, poll_ms=50, name="gatepostd"):
-        self.database = scratch.folder(name + ".rules") / "gatepost.db"
+    def __init__(self, scratch, *options, poll_ms=50, name="gatepostd", logins=None):
+        folder = scratch.folder(name + ".rules")
+        self.database = folder / "gatepost.db"
+        self.logins = logins or "sqlite:%s" % (folder / "logins.db")
+        self.login_socket = folder / "login"
+        self.control_socket = folder / "control"
         self.port = scratch.free_port()
         self.endpoint = "inet:127.0.0.1:%d" % self.port
         self.poll_ms = poll_ms
@@ -267,6 +272,8 @@ class Gatepostd:
         with open(self.stderr, "ab") as log:
             self.process = subprocess.Popen(
                 [BUILD_DIR / "gatepostd", "--database", self.database, "--listen", self.endpoint,
+                 "--logins", self.logins, "--login-listen", "unix:%s" % self.login_socket,
+                 "--control-listen", "unix:%s" % self.control_socket,
                  "--poll-ms", str(self.poll_ms), "--log-level", "debug", *self.options],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         wait_until(lambda: self.process.poll() is not None or accepts(self.port), "gatepostd accepts connections")
@@ -312,6 +319,33 @@ class Gatepostd:
         empty = "".join("DELETE FROM %s;\n" % table for table in TABLES)
         self.sql("BEGIN IMMEDIATE;\n" + empty + rule_sql(*rules) + "COMMIT;\n")
         self.settle()
+
+    def login(self, user, address, service="imap"):
+        """Reports a login; the line that is answered, such as action=OK."""
+        return self.event("request=gatepost_login\nuser=%s\nclient_address=%s\nservice=%s\n\n"
+                          % (user, address, service))
+
+    def event(self, text):
+        """Sends this to the login socket; the line that is answered, '' when the connection is closed instead."""
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(COMMAND_SECONDS)
+            client.connect(str(self.login_socket))
+            client.sendall(text if isinstance(text, bytes) else text.encode())
+            reply = b""
+            while not reply.endswith(b"\n\n"):
+                piece = client.recv(4096)
+                if not piece:
+                    return reply.decode(errors="replace")
+                reply += piece
+            return reply.decode(errors="replace")[:-2]
+
+    def cli(self, *words, status=0):
+        """Runs gatepost against this daemon: what it prints, or with another exit status what it complains of."""
+        done = subprocess.run([BUILD_DIR / "gatepost", "--database", self.database,
+                               "--control", "unix:%s" % self.control_socket, *map(str, words)],
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=COMMAND_SECONDS)
+        expect_equal(done.returncode, status, "gatepost %r\n%s%s" % (words, done.stdout, done.stderr))
+        return done.stderr if status else done.stdout
 
     def text(self):
         return self.stderr.read_text(errors="replace")

@@ -90,9 +90,10 @@ def protocol(tap, scratch):
         gate.stop()
         gate.options = ("--listen-allow", "127.0.0.5")
         gate.process = subprocess.Popen(
-            [BUILD_DIR / "gatepostd", "--database", gate.database, "--listen", gate.endpoint, *gate.options],
-            stdin=subprocess.DEVNULL, stderr=open(gate.stderr, "ab"))
-        wait_until(lambda: gate.text().count("listening on") >= 4, "gatepostd listens again")
+            [BUILD_DIR / "gatepostd", "--database", gate.database, "--listen", gate.endpoint, "--logins", gate.logins,
+             "--login-listen", "unix:%s" % gate.login_socket, "--control-listen", "unix:%s" % gate.control_socket,
+             *gate.options], stdin=subprocess.DEVNULL, stderr=open(gate.stderr, "ab"))
+        wait_until(lambda: gate.text().count("listening on %s" % gate.endpoint) >= 2, "gatepostd listens again")
         expect_equal(ask(("127.0.0.1", gate.port), PLAIN), b"")
         wait_until(lambda: "listen_allow does not have it" in gate.text(), "the warning")
     with tap.case("it ends well"):
@@ -184,6 +185,12 @@ def descriptors(tap, scratch):
     gate.stop()
 
 
+def apart(folder):
+    """Options that keep a daemon's logins and sockets in this folder."""
+    return ["--logins", "sqlite:%s/logins.db" % folder, "--login-listen", "unix:%s/login" % folder,
+            "--control-listen", "unix:%s/control" % folder]
+
+
 def daemon(*options, seconds=20):
     return subprocess.run([BUILD_DIR / "gatepostd", *map(str, options)], stdin=subprocess.DEVNULL, capture_output=True,
                           text=True, timeout=seconds)
@@ -193,6 +200,7 @@ def faults(tap, scratch):
     folder = scratch.folder("faults")
     port = scratch.free_port()
     listen = "inet:127.0.0.1:%d" % port
+    own = ["--listen", listen, *apart(folder)]
 
     def database(name, sql):
         path = folder / name
@@ -211,16 +219,37 @@ def faults(tap, scratch):
             ("an argument", ["start"], 2, "start"),
             ("a configuration file that is absent", ["-c", folder / "absent"], 78, "absent"),
             ("a configuration file with a fault", ["-c", folder / "bad.conf"], 78, "bad.conf:2"),
-            ("a database of a newer schema", ["--database", folder / "newer.db", "--listen", listen], 78, "newer"),
+            ("a database of a newer schema", ["--database", folder / "newer.db", *own], 78, "newer"),
             ("a database of another program",
-             ["--database", database("other.db", "CREATE TABLE mail (id)"), "--listen", listen], 78, "another program"),
-            ("a database that is none", ["--database", folder / "letter", "--listen", listen], 78, "not an SQLite database"),
-            ("a directory for a database", ["--database", folder, "--listen", listen], 78, "directory"),
-            ("a database in a folder that is absent", ["--database", folder / "no/x.db", "--listen", listen], 78, "No such file"),
+             ["--database", database("other.db", "CREATE TABLE mail (id)"), *own], 78, "another program"),
+            ("a database that is none", ["--database", folder / "letter", *own], 78, "not an SQLite database"),
+            ("a directory for a database", ["--database", folder, *own], 78, "directory"),
+            ("a database in a folder that is absent", ["--database", folder / "no/x.db", *own], 78, "No such file"),
             ("an endpoint that is none", ["--database", folder / "good.db", "--listen", "tcp:1"], 78, "tcp:1"),
-            ("a user that is none", ["--database", folder / "good.db", "--listen", listen, "--user", "no-such"], 78, "no-such"),
+            ("a user that is none", ["--database", folder / "good.db", *own, "--user", "no-such"], 78, "no-such"),
             ("a block that is none",
-             ["--database", folder / "good.db", "--listen", listen, "--listen-allow", "everybody"], 78, "everybody"),
+             ["--database", folder / "good.db", *own, "--listen-allow", "everybody"], 78, "everybody"),
+            ("a login socket that is no unix socket",
+             ["--database", folder / "good.db", *own, "--login-listen", "inet:127.0.0.1:%d" % port], 78, "only unix sockets"),
+            ("a control socket that is no unix socket",
+             ["--database", folder / "good.db", *own, "--control-listen", "inet:127.0.0.1:%d" % port], 78, "only unix sockets"),
+            ("a login socket in a folder that is absent",
+             ["--database", folder / "good.db", *own, "--login-listen", "unix:%s/no/login" % folder], 69, "No such file"),
+            ("logins in a store that is none", ["--database", folder / "good.db", *own, "--logins", "mysql:x"], 78, "logins"),
+            ("logins in a folder that is absent",
+             ["--database", folder / "good.db", *own, "--logins", "sqlite:%s/no/logins.db" % folder], 78, "folder"),
+            ("logins in a file that is no database",
+             ["--database", folder / "good.db", *own, "--logins", "sqlite:%s/letter" % folder], 78, "not an SQLite database"),
+            ("logins in the database of rules",
+             ["--database", folder / "good.db", *own, "--logins", "sqlite:%s/good.db" % folder], 78, "another program"),
+            ("logins named in a file that is absent",
+             ["--database", folder / "good.db", *own, "--logins", "file:%s/no-url" % folder], 78, "no-url"),
+            ("a group of the login socket that is none",
+             ["--database", folder / "good.db", *own, "--login-group", "no-such"], 78, "no-such"),
+            ("--check of a login socket that is none",
+             ["--check", "--database", folder / "good.db", "--login-listen", "inet:127.0.0.1:1"], 78, "only unix sockets"),
+            ("--check of logins that are none",
+             ["--check", "--database", folder / "good.db", "--logins", "mysql:x"], 78, "logins"),
             ("--check of a good set-up", ["--check", "-c", folder / "good.conf"], 0, "0 faults"),
             ("--check of a bad set-up", ["--check", "--database", folder / "letter"], 78, "not an SQLite database"),
             ("--version", ["--version"], 0, "gatepostd"),
@@ -238,7 +267,7 @@ def faults(tap, scratch):
         with tap.case("a read-only file system"):
             subprocess.run([BUILD_DIR / "gatepost", "init", "--database", path / "x.db"], check=True, stdout=subprocess.DEVNULL)
             subprocess.run(["mount", "-o", "remount,ro", path], check=True)
-            done = daemon("--database", path / "x.db", "--listen", listen)
+            done = daemon("--database", path / "x.db", *own)
             expect_equal(done.returncode, 78)
             expect("read-only" in done.stderr, done.stderr)
     else:
@@ -250,15 +279,19 @@ def sockets(tap, scratch):
     path = str(scratch.path / "s.sock")
     gate = Gatepostd(scratch, "--listen", "unix:" + path, "--socket-mode", "0620", "--socket-group", "mail", name="sockets")
     database = str(gate.database)
+    with tap.case("login and control sockets are for their owner and group from the first moment on"):
+        for one in (gate.login_socket, gate.control_socket):
+            expect_equal(oct(stat.S_IMODE(os.stat(one).st_mode)), oct(0o660))
     with tap.case("mode and group are as set"):
         found = os.stat(path)
         expect_equal(oct(stat.S_IMODE(found.st_mode)), oct(0o620))
         expect_equal(subprocess.run(["stat", "-c", "%G", path], capture_output=True, text=True).stdout.strip(), "mail")
     with tap.case("a live socket is not stolen, nor a live port"):
-        done = daemon("--database", database, "--listen", "unix:" + path)
+        own = apart(scratch.folder("thief"))
+        done = daemon("--database", database, *own, "--listen", "unix:" + path)
         expect_equal(done.returncode, 69)
         expect("already in use by a running server" in done.stderr, done.stderr)
-        done = daemon("--database", database, "--listen", gate.endpoint)
+        done = daemon("--database", database, *own, "--listen", gate.endpoint)
         expect_equal(done.returncode, 69)
         expect("already in use by a running server" in done.stderr, done.stderr)
         expect_equal(ask(path, PLAIN), DUNNO)
@@ -271,14 +304,15 @@ def sockets(tap, scratch):
     with tap.case("what is no socket is left alone"):
         with open(path, "w") as other:
             other.write("mine")
-        done = daemon("--database", database, "--listen", "unix:" + path)
+        done = daemon("--database", database, *own, "--listen", "unix:" + path)
         expect(done.returncode != 0 and "not a socket" in done.stderr, done.stderr)
         expect_equal(open(path).read(), "mine")
         os.unlink(path)
     with tap.case("user and group are taken after binding"):
         folder = scratch.folder("nobody")
         subprocess.run(["chown", "nobody", folder], check=True)
-        other = Gatepostd(scratch, "--user", "nobody", "--group", "nogroup", "--database", folder / "x.db", name="dropped")
+        other = Gatepostd(scratch, "--user", "nobody", "--group", "nogroup", "--database", folder / "x.db",
+                          "--logins", "sqlite:%s/logins.db" % folder, name="dropped")
         with open("/proc/%d/status" % other.process.pid) as status:
             ids = {line.split(":")[0]: line.split()[1:5] for line in status if line.startswith(("Uid", "Gid"))}
         nobody = subprocess.run(["id", "-u", "nobody"], capture_output=True, text=True).stdout.strip()
@@ -315,7 +349,7 @@ def ends(tap, scratch):
         reader, writer = os.pipe()
         folder = scratch.folder("pipe")
         port = scratch.free_port()
-        process = subprocess.Popen([BUILD_DIR / "gatepostd", "--database", folder / "x.db", "--listen",
+        process = subprocess.Popen([BUILD_DIR / "gatepostd", "--database", folder / "x.db", *apart(folder), "--listen",
                                     "inet:127.0.0.1:%d" % port], stdin=subprocess.DEVNULL, stderr=writer)
         scratch.at_end(process.kill)
         os.close(writer)
