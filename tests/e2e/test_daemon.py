@@ -55,6 +55,10 @@ def memory_kib(pid):
         return next(int(line.split()[1]) for line in status if line.startswith("VmRSS:"))
 
 
+def open_descriptors(pid):
+    return len(os.listdir("/proc/%d/fd" % pid))
+
+
 def protocol(tap, scratch):
     socket_path = str(scratch.path / "policy.sock")
     port6 = scratch.free_port()
@@ -104,7 +108,7 @@ def protocol(tap, scratch):
 def hostile(tap, scratch):
     gate = Gatepostd(scratch, "--max-connections", "40", name="hostile")
     where = ("127.0.0.1", gate.port)
-    start = memory_kib(gate.process.pid)
+    start, at_rest = memory_kib(gate.process.pid), open_descriptors(gate.process.pid)
     noise = bytes((i * 7919 + i // 13) % 251 for i in range(200000))
     for title, sent in (
             ("NULs", b"\0" * 100000), ("a line of 2 MB", b"sender=" + b"x" * 2000000), ("2 MB without a line", b"x" * 2000000),
@@ -135,6 +139,7 @@ def hostile(tap, scratch):
         expect(sinks[0].recv(len(DUNNO)) == DUNNO, "who reads at last gets the answers")
         for sink in sinks:
             sink.close()
+        wait_until(lambda: open_descriptors(gate.process.pid) <= at_rest, "their connections are gone")
     with tap.case("max_connections is kept, said, and room is again when one leaves"):
         clients = [connect(where) for _ in range(40)]
         for client in clients:
