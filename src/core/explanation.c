@@ -101,11 +101,9 @@ void explanation_take(struct explanation *explanation, struct str name, struct s
     for (int f = 0; f < EXPLANATION_NOTE_FIELDS; f++) {
         if (!str_is(name, note_names[f]))
             continue;
-        if (f == NOTE_STEP)
+        if (f == NOTE_STEP && explanation->n_notes < DECIDE_NOTES)
             explanation->n_notes++;
-        if (explanation->n_notes > 0 && explanation->n_notes <= DECIDE_NOTES)
+        if (explanation->n_notes > 0)
             explanation->note[explanation->n_notes - 1][f] = value;
     }
-    if (explanation->n_notes > DECIDE_NOTES)
-        explanation->n_notes = DECIDE_NOTES;
 }

@@ -54,7 +54,8 @@ void explanation_make(struct explanation *explanation, const struct decision *de
 typedef void explanation_visit(void *context, const char *name, struct str value);
 void explanation_each(const struct explanation *explanation, explanation_visit *visit, void *context);
 
-/* Takes the next pair; a name that is not known is passed over, and so are notes beyond DECIDE_NOTES. The explanation
+/* Takes the next pair; a name that is not known is passed over, and of more than DECIDE_NOTES notes the last
+ * one is overwritten. The explanation
  * is all zeros at first, and points to the values. */
 void explanation_take(struct explanation *explanation, struct str name, struct str value);
 

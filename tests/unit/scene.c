@@ -180,7 +180,8 @@ void scene_decide(struct scene *scene, const char *rules, const char *request, c
     *scene = (struct scene){ .rules = scene_rules(rules), .wire = scene_wire(request) };
     scene_parse(scene->wire, &scene->request);
     struct decide_query query = { .rules = scene->rules, .request = &scene->request, .now = now };
-    read_logins(scene, logins, &query.logins);
+    read_logins(scene, logins, &scene->facts);
+    query.logins = scene->facts;
     ck_assert_int_eq(decide(&query, &scene->decision), 0);
     size_t n = 0;
     if (!scene->decision.needs_login)

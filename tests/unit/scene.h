@@ -30,6 +30,7 @@ struct scene {
     struct request request;
     char *login_words;
     struct str logins[SCENE_LOGINS];
+    struct login_facts facts;
     struct decision decision;
     char action[REPLY_MAX_BYTES + 1]; /* what comes after action= */
 };

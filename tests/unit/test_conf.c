@@ -4,11 +4,13 @@
 #include "cli/times.h"
 #include "conf/config.h"
 #include "conf/endpoint.h"
+#include "conf/login_url.h"
 #include "suite.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static const struct {
@@ -239,6 +241,82 @@ START_TEST(moment_is_a_number_or_local_time)
 }
 END_TEST
 
+/* A file with this content, or none. */
+static const struct {
+    const char *content;
+    mode_t mode;
+    const char *url;   /* NULL: refused, and */
+    const char *fault; /* this is said */
+} url_files[] = {
+    { "redis://u:secret@192.0.2.1/3\n", 0600, "redis://u:secret@192.0.2.1/3", NULL },
+    { "redis://u:secret@192.0.2.1/3", 0644, "redis://u:secret@192.0.2.1/3", NULL },
+    { "redis://192.0.2.1\r\nsecond line\n", 0600, "redis://192.0.2.1", NULL },
+    { "", 0600, NULL, "is empty" },
+    { "\nredis://u:secret@192.0.2.1\n", 0600, NULL, "the first line is empty" },
+    { NULL, 0, NULL, "No such file" },
+};
+
+START_TEST(url_is_read_from_the_first_line_of_a_file)
+{
+    char folder[] = "/tmp/gatepost-url.XXXXXX", path[64], value[80], url[LOGIN_URL_SIZE];
+    struct error error = { "" };
+    bool is_open = false;
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    (void)snprintf(path, sizeof path, "%s/url", folder);
+    (void)snprintf(value, sizeof value, "file:%s", path);
+    if (url_files[_i].content) {
+        FILE *file = fopen(path, "w");
+        ck_assert_ptr_nonnull(file);
+        ck_assert_int_ge(fputs(url_files[_i].content, file), 0);
+        ck_assert_int_eq(fclose(file), 0);
+        ck_assert_int_eq(chmod(path, url_files[_i].mode), 0);
+    }
+    int r = login_url_read(value, url, &is_open, &error);
+    (void)unlink(path);
+    ck_assert_int_eq(rmdir(folder), 0);
+    ck_assert_int_eq(r == 0, url_files[_i].url != NULL);
+    ck_assert_int_eq(is_open, url_files[_i].mode == 0644);
+    if (r == 0)
+        ck_assert_str_eq(url, url_files[_i].url);
+    else
+        ck_assert_msg(strstr(error.text, url_files[_i].fault) && !strstr(error.text, "secret"), "%s", error.text);
+}
+END_TEST
+
+START_TEST(other_values_are_urls_themselves)
+{
+    static char endless[LOGIN_URL_SIZE + 1], url[LOGIN_URL_SIZE];
+    struct error error = { "" };
+    bool is_open;
+    ck_assert_int_eq(login_url_read("sqlite:/x", url, &is_open, &error), 0);
+    ck_assert_str_eq(url, "sqlite:/x");
+    ck_assert_int_eq(login_url_read("file:relative", url, &is_open, &error), -EINVAL);
+    memset(endless, 'x', LOGIN_URL_SIZE);
+    ck_assert_int_eq(login_url_read(endless, url, &is_open, &error), -EINVAL);
+    ck_assert_int_lt((int)strlen(error.text), 100);
+}
+END_TEST
+
+static const struct {
+    const char *value, *hidden;
+} hidden_urls[] = {
+    { "redis://u:secret@192.0.2.1/3", "redis://********@192.0.2.1/3" },
+    { "redis://:sec@ret@192.0.2.1", "redis://********@192.0.2.1" },
+    { "redis+sentinel://u:p@192.0.2.1,192.0.2.2/name", "redis+sentinel://***@192.0.2.1,192.0.2.2/name" },
+    { "redis://192.0.2.1", "redis://192.0.2.1" },
+    { "sqlite:/var/lib/a@b", "sqlite:/var/lib/a@b" },
+    { "", "" },
+};
+
+START_TEST(user_and_password_are_hidden_from_ps)
+{
+    char value[80];
+    (void)snprintf(value, sizeof value, "%s", hidden_urls[_i].value);
+    login_url_hide(value);
+    ck_assert_str_eq(value, hidden_urls[_i].hidden);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("conf");
@@ -251,5 +329,8 @@ int main(void)
     tcase_add_test(tcase, options_win_over_the_file);
     tcase_add_loop_test(tcase, span_is_a_number_and_a_unit, 0, COUNT(spans));
     tcase_add_loop_test(tcase, moment_is_a_number_or_local_time, 0, COUNT(moments));
+    tcase_add_loop_test(tcase, url_is_read_from_the_first_line_of_a_file, 0, COUNT(url_files));
+    tcase_add_test(tcase, other_values_are_urls_themselves);
+    tcase_add_loop_test(tcase, user_and_password_are_hidden_from_ps, 0, COUNT(hidden_urls));
     return suite_run(suite);
 }

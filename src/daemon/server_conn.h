@@ -1,0 +1,73 @@
+/*
+ * server_conn: one connection of a server. For server*.c alone.
+ */
+#ifndef GATEPOST_DAEMON_SERVER_CONN_H
+#define GATEPOST_DAEMON_SERVER_CONN_H
+
+#include "core/block.h"
+#include "daemon/log.h"
+#include "daemon/server.h"
+
+enum {
+    SERVER_OUT_BYTES = 64 * 1024, /* replies that are sent in one go */
+    PEER_TEXT_SIZE = IP_TEXT_SIZE + 16
+};
+
+struct server_conn {
+    union {
+        uv_stream_t stream;
+        uv_tcp_t tcp;
+        uv_pipe_t pipe;
+    } handle;
+    struct server *server;
+    struct server_conn *next, *prev;
+    char *buffer;
+    size_t n, size;
+    size_t at; /* where the request in hand begins */
+    struct request_parser parser;
+    struct request request; /* in hand */
+    size_t length;          /* its bytes */
+    bool in_hand;           /* it is not answered yet */
+    size_t unsent;          /* bytes queued in libuv */
+    bool reading;
+    bool no_more; /* nothing more is read: the client has closed its side, or made a fault */
+    bool closing;
+    bool is_unix;
+    char state[] __attribute__((aligned(16)));
+};
+
+struct server {
+    uv_loop_t *loop;
+    const struct server_protocol *protocol;
+    void *context;
+    uint32_t max_connections, max_request_bytes;
+    struct block *allowed;
+    size_t n_allowed;
+    struct server_conn *conns;
+    size_t n_conns;
+    uv_timer_t deadline;
+    bool stopping;
+    void (*ended)(void *context);
+    void *ended_context;
+    struct log_limit fault_limit, refused_limit, memory_limit, descriptor_limit;
+    struct server_conn *serving; /* whose replies are gathered in out */
+    size_t out_n;
+    char out[SERVER_OUT_BYTES];
+};
+
+/* Who is at the other end, for the log. */
+void conn_describe_peer(const struct server_conn *conn, char text[PEER_TEXT_SIZE]);
+
+/* Reads, unless a request is in hand, an answer waits to be sent, or nothing more is to be read. */
+void conn_read_on(struct server_conn *conn);
+
+/* Answers what is complete in the buffer, as long as answers come at once and the client takes them. */
+void conn_serve(struct server_conn *conn);
+
+/* Ends the connection; once is enough. It is freed when libuv has closed it. */
+void conn_close(struct server_conn *conn);
+
+/* Closes what belongs to a server that is stopping, with its last connection. */
+void server_end_if_idle(struct server *server);
+
+#endif
