@@ -1,17 +1,400 @@
 #include "store/login_redis.h"
 
+#include "store/login_redis_state.h"
+#include "store/redis_error.h"
+
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* Look-ups that wait for the answer to another. Clients choose their addresses, so the hash is seeded. */
+
+static struct login_query **bucket_of(struct login_redis *store, struct str address)
+{
+    uint64_t h = store->join_seed;
+    for (size_t i = 0; i < address.n; i++) {
+        h = (h ^ (unsigned char)address.p[i]) * UINT64_C(0x9e3779b97f4a7c15);
+        h ^= h >> 29;
+    }
+    return &store->joinable[h % JOIN_BUCKETS];
+}
+
+static struct login_query *find_joinable(struct login_redis *store, struct str address)
+{
+    struct login_query *query = *bucket_of(store, address);
+    while (query && !str_equal(query->requests->address, address))
+        query = query->next_joinable;
+    return query;
+}
+
+/* From now on nobody joins it: it is answered, or something has been asked that must be seen. NULL is fine. */
+static void forget_joinable(struct login_query *query)
+{
+    if (!query || !query->joinable)
+        return;
+    struct login_query **at = bucket_of(query->store, query->requests->address);
+    while (*at != query)
+        at = &(*at)->next_joinable;
+    *at = query->next_joinable;
+    query->joinable = false;
+}
+
+static void make_joinable(struct login_query *query)
+{
+    struct login_query **at = bucket_of(query->store, query->requests->address);
+    query->next_joinable = *at;
+    query->joinable = true;
+    *at = query;
+}
+
+/* The queries that are outstanding, and their deadlines. */
+
+static void on_timer(uv_timer_t *timer);
+
+static void arm_timer(struct login_redis *store)
+{
+    uint64_t now = uv_now(store->timer.loop);
+    store->looked_again = false;
+    if (store->closing)
+        return;
+    if (!store->first)
+        (void)uv_timer_stop(&store->timer);
+    else
+        (void)uv_timer_start(&store->timer, on_timer,
+                             store->first->deadline_ms > now ? store->first->deadline_ms - now : 0, 0);
+}
+
+static void add_query(struct login_redis *store, struct login_query *query)
+{
+    query->prev = store->last;
+    if (store->last)
+        store->last->next = query;
+    else
+        store->first = query;
+    store->last = query;
+    if (store->first == query)
+        arm_timer(store);
+}
+
+static void remove_query(struct login_query *query)
+{
+    struct login_redis *store = query->store;
+    bool was_first = store->first == query;
+    if (query->next)
+        query->next->prev = query->prev;
+    else
+        store->last = query->prev;
+    if (query->prev)
+        query->prev->next = query->next;
+    else
+        store->first = query->next;
+    forget_joinable(query);
+    if (was_first)
+        arm_timer(store);
+}
+
+/* Tells the requests of a query that is not among the outstanding ones any more. */
+static void tell_requests(struct login_query *query, enum login_outcome outcome, const char *why)
+{
+    struct login_request *request = query->requests, *next;
+    for (; request; request = next) {
+        next = request->next;
+        request->outcome = outcome;
+        request->why = why;
+        request->done(request);
+    }
+    login_list_free(query->list);
+    free(query);
+}
+
+void login_query_done(struct login_query *query, enum login_outcome outcome, const char *why)
+{
+    remove_query(query);
+    tell_requests(query, outcome, why);
+}
+
+/* `done` may submit, or close the store; so the queries are taken off first. */
+static void end_all(struct login_query *query, const char *why)
+{
+    struct login_query *next;
+    for (; query; query = next) {
+        next = query->next;
+        tell_requests(query, LOGIN_AWAY, why);
+    }
+}
+
+static struct login_query *take_all(struct login_redis *store)
+{
+    struct login_query *all = store->first;
+    for (struct login_query *query = all; query; query = query->next)
+        forget_joinable(query);
+    store->first = store->last = NULL;
+    arm_timer(store);
+    return all;
+}
+
+/* The deadline of the first query is over. If our own loop has stood still, its reply may wait to be read: that is why
+ * the loop goes round once more before the server is blamed. */
+static void on_timer(uv_timer_t *timer)
+{
+    struct login_redis *store = timer->data;
+    if (!store->looked_again) {
+        store->looked_again = true;
+        (void)uv_timer_start(timer, on_timer, 1, 0);
+    } else if (store->client.state == LOGIN_STORE_OPENING) {
+        redis_client_give_up(&store->client);
+    } else if (store->client.link) {
+        redis_link_fail(store->client.link, "does not answer within %u ms", (unsigned)store->timeout_ms);
+    }
+}
+
+/* Replies. */
+
+bool login_query_error(struct login_query *query, struct str text, enum login_outcome *outcome, struct error *why)
+{
+    struct redis_client *client = &query->store->client;
+    enum login_verb verb = query->requests->verb;
+    bool writes = verb == LOGIN_RECORD || verb == LOGIN_REMOVE;
+    char error[REDIS_QUOTE_SIZE];
+    const char *words;
+    enum redis_error_kind kind = redis_error_classify(text, &words);
+    redis_error_describe(text, &client->url, error);
+    if (kind == REDIS_ERROR_AWAY) {
+        redis_link_fail(client->link, "cannot be asked: %s", error);
+        return false;
+    }
+    if (kind == REDIS_ERROR_READONLY && client->url.kind == REDIS_URL_SENTINEL) {
+        redis_link_fail(client->link, "is not the master any more: %s", error);
+        return false;
+    }
+    *outcome = writes && kind != REDIS_ERROR_BAD_KEY ? LOGIN_NO_WRITES : LOGIN_BAD_KEY;
+    (void)error_set(why, 0, "%s %s: %s", redis_link_name(client->link),
+                    *outcome == LOGIN_NO_WRITES ? "takes no writes" : "cannot tell the logins of this address", error);
+    return true;
+}
+
+/* The names become entries, the same for all who asked. */
+static void take_names(struct login_query *query, const struct redis_reply *reply)
+{
+    size_t n = 0, most = reply->n_elements < LOGIN_NAMES_MAX ? reply->n_elements : LOGIN_NAMES_MAX;
+    struct login_entry *entries = NULL;
+    if (most > 0 && (entries = malloc(most * sizeof *entries)) == NULL) {
+        login_query_done(query, LOGIN_AWAY, "out of memory");
+        return;
+    }
+    for (size_t i = 0; i < most; i++)
+        if (reply->elements[i]->text.n <= LOGIN_NAME_MAX_BYTES)
+            entries[n++] = (struct login_entry){ query->requests->address, reply->elements[i]->text, 0 };
+    for (struct login_request *request = query->requests; request; request = request->next) {
+        request->entries = entries;
+        request->n_entries = n;
+        request->whole = reply->n_elements <= LOGIN_NAMES_MAX;
+    }
+    login_query_done(query, LOGIN_DONE, NULL);
+    free(entries);
+}
+
+static void on_reply(struct redis_call *call, struct redis_reply **reply)
+{
+    struct login_query *query = (struct login_query *)call;
+    struct login_request *request = query->requests;
+    enum login_outcome outcome;
+    struct error why;
+    if ((*reply)->type == REDIS_ERROR) {
+        if (login_query_error(query, (*reply)->text, &outcome, &why))
+            login_query_done(query, outcome, why.text);
+    } else if (request->verb == LOGIN_LOOK_UP && redis_query_is_texts(*reply)) {
+        take_names(query, *reply);
+    } else if (request->verb == LOGIN_RECORD && (*reply)->type == REDIS_INTEGER) {
+        login_query_done(query, LOGIN_DONE, NULL);
+    } else if (request->verb == LOGIN_REMOVE && (*reply)->type == REDIS_INTEGER && (*reply)->integer >= 0) {
+        request->n_removed = (size_t)(*reply)->integer;
+        login_query_done(query, LOGIN_DONE, NULL);
+    } else {
+        redis_link_fail(query->store->client.link, "sent nonsense in answer to a command");
+    }
+}
+
+/* Requests. */
+
+static int send_query(struct login_query *query)
+{
+    struct login_redis *store = query->store;
+    const struct login_request *request = query->requests;
+    struct redis_link *link = store->client.link;
+    char text[REDIS_KEY_SIZE];
+    struct str key;
+    query->sent = true;
+    query->call.replied = on_reply;
+    if (request->verb == LOGIN_LIST)
+        return login_list_start(query);
+    if (!redis_query_key(store->prefix, request->address, text, &key))
+        return -EINVAL;
+    switch (request->verb) {
+    case LOGIN_RECORD:
+        return redis_query_record(link, &query->call, key, request);
+    case LOGIN_REMOVE:
+        return redis_query_remove(link, &query->call, key, request);
+    default:
+        return redis_query_look_up(link, &query->call, key, request);
+    }
+}
+
+static bool join(struct login_redis *store, struct login_request *request)
+{
+    struct login_query *other = find_joinable(store, request->address);
+    /* What ends between the one second and the other must not count, so the answer is shared within one only. */
+    if (other && request->verb == LOGIN_LOOK_UP && other->requests->now == request->now) {
+        *other->last_request = request;
+        other->last_request = &request->next;
+        return true;
+    }
+    if (request->verb != LOGIN_LIST)
+        forget_joinable(other);
+    return false;
+}
+
+static int submit(struct login_store *base, struct login_request *request)
+{
+    struct login_redis *store = (struct login_redis *)base;
+    if (store->closing || store->client.state == LOGIN_STORE_DOWN)
+        return -EAGAIN;
+    if (request->verb != LOGIN_LIST && request->address.n >= IP_TEXT_SIZE)
+        return -EINVAL;
+    request->next = NULL;
+    request->deadline_ms = uv_now(store->timer.loop) + store->timeout_ms;
+    request->why = NULL;
+    request->entries = NULL;
+    request->n_entries = request->n_removed = 0;
+    request->whole = false;
+    if (join(store, request))
+        return 0;
+    struct login_query *query = calloc(1, sizeof *query);
+    if (!query)
+        return -ENOMEM;
+    query->store = store;
+    query->requests = request;
+    query->last_request = &request->next;
+    query->deadline_ms = request->deadline_ms;
+    int r = store->client.state == LOGIN_STORE_UP ? send_query(query) : 0;
+    if (r < 0) {
+        login_list_free(query->list);
+        free(query);
+        return r;
+    }
+    add_query(store, query);
+    if (request->verb == LOGIN_LOOK_UP)
+        make_joinable(query);
+    return 0;
+}
+
+static enum login_store_state state(const struct login_store *base)
+{
+    return ((const struct login_redis *)base)->client.state;
+}
+
+/* The connection comes and goes. */
+
+/* Sends what has waited for the connection. */
+static void send_waiting(struct login_redis *store)
+{
+    struct login_query *query = store->first, *next, *failed = NULL;
+    for (; query; query = next) {
+        next = query->next;
+        if (send_query(query) < 0) {
+            remove_query(query);
+            query->next = failed;
+            failed = query;
+        }
+    }
+    end_all(failed, "the request cannot be sent");
+}
+
+static void on_up(void *context)
+{
+    struct login_redis *store = context;
+    bool report = store->reported != REPORTED_UP;
+    store->reported = REPORTED_UP;
+    login_policy_ask(store);
+    send_waiting(store);
+    if (report && !store->closing)
+        store->listener.changed(store->listener.context, true, NULL);
+}
+
+static void on_down(void *context, const char *why)
+{
+    struct login_redis *store = context;
+    struct login_query *all = take_all(store);
+    bool report = store->reported != REPORTED_DOWN;
+    store->reported = REPORTED_DOWN;
+    if (report)
+        store->listener.changed(store->listener.context, false, why);
+    end_all(all, why);
+}
+
+static bool is_idle(void *context)
+{
+    return ((struct login_redis *)context)->first == NULL;
+}
+
+/* Beginning and end. */
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct login_redis *store = handle->data;
+    if (--store->n_open > 0)
+        return;
+    explicit_bzero(&store->client.url, sizeof store->client.url);
+    free(store);
+}
+
+static void close_store(struct login_store *base)
+{
+    struct login_redis *store = (struct login_redis *)base;
+    if (store->closing)
+        return;
+    store->closing = true;
+    struct login_query *all = take_all(store);
+    redis_client_close(&store->client, on_closed, store);
+    uv_close((uv_handle_t *)&store->timer, on_closed);
+    end_all(all, "the store is being closed");
+}
+
+static const struct login_store_ops ops = { submit, state, close_store };
 
 int login_redis_check(const char *url, struct error *error)
 {
-    (void)url;
-    return error_set(error, -EINVAL, "logins: no store of this kind yet");
+    struct redis_url parsed;
+    int r = redis_url_parse(url, &parsed, error);
+    explicit_bzero(&parsed, sizeof parsed);
+    return r;
 }
 
-int login_redis_open(struct login_store **store, uv_loop_t *loop, const struct login_store_options *options,
+int login_redis_open(struct login_store **out, uv_loop_t *loop, const struct login_store_options *options,
                      struct error *error)
 {
-    (void)store;
-    (void)loop;
-    return login_redis_check(options->url, error);
+    struct login_redis *store = calloc(1, sizeof *store);
+    struct redis_client_owner owner = { on_up, on_down, is_idle, store };
+    if (!store)
+        return error_set(error, -ENOMEM, "out of memory");
+    int r = redis_url_parse(options->url, &store->client.url, error);
+    if (r == 0 && strlen(options->prefix) > REDIS_PREFIX_MAX)
+        r = error_set(error, -EINVAL, "redis_prefix is longer than %d bytes", REDIS_PREFIX_MAX);
+    if (r == 0 && (r = uv_random(NULL, NULL, &store->join_seed, sizeof store->join_seed, 0, NULL)) < 0)
+        error_set(error, r, "random numbers: %s", uv_strerror(r));
+    if (r < 0) {
+        explicit_bzero(store, sizeof *store);
+        free(store);
+        return r;
+    }
+    store->store.ops = &ops;
+    store->listener = options->listener;
+    store->timeout_ms = options->timeout_ms;
+    (void)snprintf(store->prefix, sizeof store->prefix, "%s", options->prefix);
+    (void)uv_timer_init(loop, &store->timer); /* only fills it in */
+    store->timer.data = store;
+    store->n_open = 2;
+    redis_client_start(&store->client, loop, options->timeout_ms, &owner);
+    *out = &store->store;
+    return 0;
 }
