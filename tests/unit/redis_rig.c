@@ -146,16 +146,26 @@ static void on_warned(void *context, const char *text)
     (void)snprintf(rig->warning, sizeof rig->warning, "%s", text);
 }
 
-void rig_open(struct rig *rig, const char *url, uint32_t timeout_ms)
+void rig_init(struct rig *rig)
 {
-    struct error error = { "" };
     memset(rig, 0, sizeof *rig);
     ck_assert_int_eq(uv_loop_init(&rig->loop), 0);
+}
+
+void rig_open_in(struct rig *rig, const char *url, uint32_t timeout_ms)
+{
+    struct error error = { "" };
     struct login_store_options options = {
         .url = url, .prefix = "gatepost:", .timeout_ms = timeout_ms, .listener = { on_changed, on_warned, rig }
     };
     int r = login_store_open(&rig->store, &rig->loop, &options, &error);
     ck_assert_msg(r == 0, "%s", error.text);
+}
+
+void rig_open(struct rig *rig, const char *url, uint32_t timeout_ms)
+{
+    rig_init(rig);
+    rig_open_in(rig, url, timeout_ms);
 }
 
 void rig_open_at(struct rig *rig, const char *name)

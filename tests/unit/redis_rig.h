@@ -37,8 +37,10 @@ struct rig {
     bool is_up, closing;
 };
 
-void rig_open(struct rig *rig, const char *url, uint32_t timeout_ms);
-void rig_open_at(struct rig *rig, const char *name); /* the socket in the folder */
+void rig_init(struct rig *rig); /* the loop alone */
+void rig_open_in(struct rig *rig, const char *url, uint32_t timeout_ms);
+void rig_open(struct rig *rig, const char *url, uint32_t timeout_ms); /* both */
+void rig_open_at(struct rig *rig, const char *name);                  /* the socket in the folder */
 void rig_close(struct rig *rig);
 
 /* Runs the loop until the condition holds; the test fails where that takes too long. */
