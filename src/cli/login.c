@@ -204,7 +204,8 @@ static void print_login(const struct login *login, bool json, bool first)
 static void print_listing(struct listing *listing, bool json)
 {
     size_t shown = 0;
-    qsort(listing->logins, listing->n, sizeof *listing->logins, compare_logins);
+    if (listing->n > 0)
+        qsort(listing->logins, listing->n, sizeof *listing->logins, compare_logins);
     if (json)
         fputs("[\n", stdout);
     for (size_t i = 0; i < listing->n; i++)
