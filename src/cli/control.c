@@ -9,7 +9,7 @@
 
 enum {
     WAIT_S = 20,                  /* for the daemon, which itself waits for its store */
-    REPLY_MAX = 256 * 1024 * 1024 /* bytes of one reply: 100,000 logins that wait, with long names */
+    REPLY_MAX = 256 * 1024 * 1024 /* bytes of one reply: a part of a list, or an explanation */
 };
 
 struct control {

@@ -151,7 +151,7 @@ static int take_part(struct control *control, struct listing *listing, char curs
 static int collect(struct control *control, struct listing *listing)
 {
     char cursor[4096] = "waiting";
-    bool waiting = true;
+    bool waiting = true, more;
     int status = STATUS_DONE;
     do {
         status = control_put(control, "command", str_of("login_list"));
@@ -161,13 +161,9 @@ static int collect(struct control *control, struct listing *listing)
             status = control_ask(control);
         if (status == STATUS_DONE)
             status = take_part(control, listing, cursor, sizeof cursor);
-        if (waiting && status == STATUS_DONE) {
-            waiting = false; /* those that wait come first, then the store's, from its beginning */
-            continue;
-        }
-        if (cursor[0] == '\0')
-            break;
-    } while (status == STATUS_DONE);
+        more = cursor[0] != '\0' || waiting;
+        waiting = waiting && cursor[0] != '\0'; /* those that wait come first, then the store's */
+    } while (status == STATUS_DONE && more);
     return status;
 }
 
@@ -225,7 +221,7 @@ static int login_list(struct cli *cli, int argc, char **argv)
     int status = control_open(cli, &control);
     if (status == STATUS_DONE)
         status = collect(control, &listing);
-    if (status == STATUS_DONE)
+    if (status == STATUS_DONE || listing.n > 0) /* with the store away, those that wait for it */
         print_listing(&listing, cli->json);
     listing_fini(&listing);
     control_close(control);

@@ -5,9 +5,12 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+
+enum { WAITING_AT_ONCE = 1000 };
 
 /* A request to the store, which may outlive its connection. */
 struct control_ask {
@@ -29,8 +32,8 @@ struct control_state {
 static void put_value(FILE *out, struct str value)
 {
     for (size_t i = 0; i < value.n; i++)
-        fputc(ascii_is_control(value.p[i]) ? '?' : value.p[i], out);
-    fputc('\n', out);
+        putc_unlocked(ascii_is_control(value.p[i]) ? '?' : value.p[i], out);
+    putc_unlocked('\n', out);
 }
 
 static void put_pair(void *out, const char *name, struct str value)
@@ -115,12 +118,37 @@ static int explain(struct server_conn *conn, const struct request *request)
     return explain_with(conn, &nothing);
 }
 
-/* login_list: a part of the logins at a time, and with the first part those that wait. */
+/* login_list: a part of the logins at a time; those of the store, or with cursor=waiting those that wait for it. */
 
-static void put_waiting(FILE *out, const struct logins *logins)
+static const struct str waiting = STR("waiting");
+
+static bool is_waiting(struct str cursor, unsigned long *after)
 {
-    for (const struct queued_login *login = logins_waiting(logins); login; login = login->next)
-        put_login(out, "waiting", login->request.address, login->request.ends_at, login->request.user);
+    *after = 0;
+    if (str_is(cursor, waiting.p))
+        return true;
+    return cursor.n > waiting.n && str_equal(str_first(cursor, waiting.n), waiting) && cursor.p[waiting.n] == ':' &&
+           str_to_number(str_from(cursor, waiting.n + 1), ULONG_MAX, after);
+}
+
+static int reply_waiting(struct server_conn *conn, unsigned long after)
+{
+    struct login_desk *desk = server_context(conn);
+    const struct queued_login *login = logins_waiting(desk->logins);
+    char *text = NULL, cursor[64] = "";
+    size_t n = 0;
+    FILE *out = open_memstream(&text, &n);
+    if (!out)
+        return -ENOMEM;
+    fputs("action=OK\n", out);
+    while (login && login->number <= after)
+        login = login->next;
+    for (int i = 0; login && i < WAITING_AT_ONCE; i++, login = login->next) {
+        put_login(out, waiting.p, login->request.address, login->request.ends_at, login->request.user);
+        (void)snprintf(cursor, sizeof cursor, "%s:%" PRIu64, waiting.p, login->number);
+    }
+    put_pair(out, "cursor", str_of(login ? cursor : ""));
+    return finish(conn, out, &text, &n);
 }
 
 static int reply_done(struct control_ask *ask)
@@ -174,24 +202,17 @@ static int submit(struct server_conn *conn, struct control_ask *ask)
 
 static int login_list(struct server_conn *conn, const struct request *request)
 {
-    struct login_desk *desk = server_context(conn);
     struct str cursor = request->attr[ATTR_CURSOR];
-    char *text = NULL;
-    size_t n = 0;
-    if (str_is(cursor, "waiting")) {
-        FILE *out = open_memstream(&text, &n);
-        if (!out)
-            return -ENOMEM;
-        fputs("action=OK\n", out);
-        put_waiting(out, desk->logins);
-        return finish(conn, out, &text, &n);
-    }
+    unsigned long after;
+    if (is_waiting(cursor, &after))
+        return reply_waiting(conn, after);
+    if (cursor.n >= LOGIN_CURSOR_SIZE)
+        return reply_line(conn, "REJECT", "a cursor that is none");
     struct control_ask *ask = calloc(1, sizeof *ask);
     if (!ask)
         return -ENOMEM;
     ask->request.verb = LOGIN_LIST;
-    if (cursor.n < sizeof ask->request.cursor)
-        memcpy(ask->request.cursor, cursor.p, cursor.n);
+    memcpy(ask->request.cursor, cursor.p, cursor.n);
     return submit(conn, ask);
 }
 

@@ -27,6 +27,7 @@ struct queued_login *queued_login_new(struct str address, struct str user, int64
 
 static void link_last(struct login_queue *queue, struct queued_login *login)
 {
+    login->number = ++queue->last_number;
     login->next = NULL;
     login->prev = queue->last;
     if (queue->last)

@@ -21,6 +21,7 @@ struct queued_login {
     struct logins *logins;
     struct login_report *report;                /* who waits to hear of it, or NULL */
     struct queued_login *next, *prev;           /* the oldest first */
+    uint64_t number;                            /* in that order */
     struct queued_login *next_here, *prev_here; /* of the same address */
     bool queued;
     bool submitted; /* the store has it: it must not be freed */
@@ -31,6 +32,7 @@ struct queued_login {
 
 struct login_queue {
     struct queued_login *first, *last;
+    uint64_t last_number;
     size_t n;
     unsigned long n_forgotten; /* to make room */
     struct key_map index;      /* by address, and by address and user */
