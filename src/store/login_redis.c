@@ -7,6 +7,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+enum {
+    STALL_MS = 20, /* a timer that is as late tells of a loop that stood still */
+    STALL_GRACE_MS = 50
+};
+
 /* Look-ups that wait for the answer to another. Clients choose their addresses, so the hash is seeded. */
 
 static struct login_query **bucket_of(struct login_redis *store, struct str address)
@@ -133,14 +138,15 @@ static struct login_query *take_all(struct login_redis *store)
     return all;
 }
 
-/* The deadline of the first query is over. If our own loop has stood still, its reply may wait to be read: that is why
- * the loop goes round once more before the server is blamed. */
+/* The deadline of the first query is over. If our own loop has stood still, its reply may wait to be read, or the
+ * command to be written: that is why the loop goes on for a moment before the server is blamed. */
 static void on_timer(uv_timer_t *timer)
 {
     struct login_redis *store = timer->data;
     if (!store->looked_again) {
+        bool late = uv_now(timer->loop) - store->first->deadline_ms >= STALL_MS;
         store->looked_again = true;
-        (void)uv_timer_start(timer, on_timer, 1, 0);
+        (void)uv_timer_start(timer, on_timer, late ? STALL_GRACE_MS : 1, 0);
     } else if (store->client.state == LOGIN_STORE_OPENING) {
         redis_client_give_up(&store->client);
     } else if (store->client.link) {
@@ -261,6 +267,7 @@ static int submit(struct login_store *base, struct login_request *request)
         return -EAGAIN;
     if (request->verb != LOGIN_LIST && request->address.n >= IP_TEXT_SIZE)
         return -EINVAL;
+    uv_update_time(store->timer.loop); /* the callback we are in may have taken long already */
     request->next = NULL;
     request->deadline_ms = uv_now(store->timer.loop) + store->timeout_ms;
     request->why = NULL;

@@ -1,5 +1,6 @@
 #include "store/redis_link.h"
 
+#include "store/redis_dial.h"
 #include "store/redis_error.h"
 #include "store/redis_out.h"
 
@@ -9,36 +10,21 @@
 #include <stdlib.h>
 
 enum {
-    ADDRS_MAX = 4, /* of one host; the first that takes the connection is used */
     READ_BYTES = 64 * 1024,
-    KEEPALIVE_S = 60,
     NAME_SIZE = REDIS_ENDPOINT_SIZE + 16,
     /* Redis reads 16 KiB at a time, and can change its role in between. */
     ROLE_EVERY_BYTES = 8 * 1024
 };
 
-enum link_phase { LINK_STARTING, LINK_RESOLVING, LINK_CONNECTING, LINK_GREETING, LINK_READY };
-
 struct redis_link {
-    union {
-        uv_handle_t handle;
-        uv_stream_t stream;
-        uv_tcp_t tcp;
-        uv_pipe_t pipe;
-    } peer;
+    struct redis_dial dial;
     uv_timer_t timer;
     uv_prepare_t prepare;
-    uv_getaddrinfo_t lookup;
-    uv_connect_t connect;
     struct redis_link_options options;
     struct redis_host host;
     char name[NAME_SIZE];
-    enum link_phase phase;
-    bool closing;
-    unsigned n_open; /* handles and requests that libuv still has */
-
-    struct sockaddr_storage addrs[ADDRS_MAX];
-    size_t n_addrs, next_addr;
+    bool ready, closing;
+    unsigned n_open; /* the dial and the handles, until they are closed */
 
     struct redis_call *calls, **last_call; /* outstanding, in order */
     struct redis_call auth, select, ping;
@@ -47,6 +33,9 @@ struct redis_link {
     struct redis_reader *reader;
     char in[READ_BYTES];
 };
+
+/* The link that a member is part of; `part` is a name or the like. */
+#define LINK_OF(part, member) ((struct redis_link *)((char *)part - offsetof(struct redis_link, member)))
 
 const char *redis_link_name(const struct redis_link *link)
 {
@@ -76,10 +65,7 @@ void redis_link_close(struct redis_link *link)
     link->closing = true;
     uv_close((uv_handle_t *)&link->timer, on_closed);
     uv_close((uv_handle_t *)&link->prepare, on_closed);
-    if (link->phase == LINK_RESOLVING)
-        (void)uv_cancel((uv_req_t *)&link->lookup); /* else its callback comes when the look-up is through */
-    else if (link->phase >= LINK_CONNECTING && !uv_is_closing(&link->peer.handle))
-        uv_close(&link->peer.handle, on_closed);
+    redis_dial_close(&link->dial);
 }
 
 static void link_end(struct redis_link *link, enum redis_link_end end, const char *format, ...)
@@ -117,7 +103,7 @@ void redis_link_fail(struct redis_link *link, const char *format, ...)
 
 static void link_lose(struct redis_link *link, int status)
 {
-    enum redis_link_end end = link->phase == LINK_READY ? REDIS_LINK_LOST : REDIS_LINK_FAILED;
+    enum redis_link_end end = link->ready ? REDIS_LINK_LOST : REDIS_LINK_FAILED;
     if (status == UV_EOF)
         link_end(link, end, "has closed the connection");
     else
@@ -182,14 +168,14 @@ static void link_read(struct redis_link *link, const char *bytes, size_t n)
 
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 {
-    struct redis_link *link = handle->data;
+    struct redis_link *link = LINK_OF(handle->data, dial);
     (void)suggested;
     *buf = uv_buf_init(link->in, sizeof link->in);
 }
 
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 {
-    struct redis_link *link = stream->data;
+    struct redis_link *link = LINK_OF(stream->data, dial);
     if (n < 0)
         link_lose(link, (int)n);
     else
@@ -209,7 +195,7 @@ static void on_prepare(uv_prepare_t *prepare)
 {
     struct redis_link *link = prepare->data;
     (void)uv_prepare_stop(prepare);
-    int r = redis_out_flush(&link->out, &link->peer.stream);
+    int r = redis_out_flush(&link->out, &link->dial.peer.stream);
     if (r < 0)
         link_lose(link, r);
 }
@@ -240,8 +226,6 @@ int redis_link_send(struct redis_link *link, struct redis_call *call, size_t n_w
 }
 
 /* Greeting. */
-
-#define LINK_OF(call, member) ((struct redis_link *)((char *)(call)-offsetof(struct redis_link, member)))
 
 static bool is_status(const struct redis_reply *reply, const char *text)
 {
@@ -297,7 +281,7 @@ static void on_ping(struct redis_call *call, struct redis_reply **reply)
         redis_link_fail(link, "sent nonsense in its greeting");
         return;
     }
-    link->phase = LINK_READY;
+    link->ready = true;
     if (link->options.kind != REDIS_LINK_SENTINEL)
         (void)uv_timer_stop(&link->timer);
     link->options.ready(link->options.context);
@@ -330,10 +314,14 @@ static int link_send_select(struct redis_link *link)
     return link_append(link, &link->select, false, 2, words);
 }
 
+static void on_late(uv_timer_t *timer)
+{
+    redis_link_fail(timer->data, "has taken the connection and does not answer");
+}
+
 static void link_greet(struct redis_link *link)
 {
     static const struct str ping = STR("PING");
-    link->phase = LINK_GREETING;
     link->ping.replied = on_ping;
     int r = link_send_auth(link);
     if (r == 0)
@@ -344,148 +332,28 @@ static void link_greet(struct redis_link *link)
         redis_link_fail(link, "cannot be greeted: %s", uv_strerror(r));
 }
 
-/* Connecting. */
+/* Beginning. */
 
-static void link_connect(struct redis_link *link);
-static void on_timer(uv_timer_t *timer);
-
-static void on_reopen(uv_handle_t *handle)
+static void on_connected(struct redis_dial *dial)
 {
-    struct redis_link *link = handle->data;
-    if (!link->closing) {
-        link->phase = LINK_STARTING;
-        link_connect(link);
-    }
-    link_release(link);
-}
-
-/* Takes the next address, where there is one. */
-static void link_try_next(struct redis_link *link, const char *fault)
-{
-    if (link->next_addr < link->n_addrs)
-        uv_close(&link->peer.handle, on_reopen);
-    else
-        redis_link_fail(link, "cannot be reached: %s", fault);
-}
-
-static void on_connect(uv_connect_t *connect, int status)
-{
-    struct redis_link *link = connect->data;
-    if (link->closing || uv_is_closing(&link->peer.handle))
-        return;
-    if (status < 0) {
-        link_try_next(link, uv_strerror(status));
-        return;
-    }
-    int r = uv_read_start(&link->peer.stream, on_alloc, on_read);
+    struct redis_link *link = LINK_OF(dial, dial);
+    int r = uv_read_start(&dial->peer.stream, on_alloc, on_read);
     if (r == 0)
-        r = uv_timer_start(&link->timer, on_timer, link->options.handshake_ms, 0);
+        r = uv_timer_start(&link->timer, on_late, link->options.handshake_ms, 0);
     if (r < 0)
         redis_link_fail(link, "cannot be read: %s", uv_strerror(r));
     else
         link_greet(link);
 }
 
-static void link_opened(struct redis_link *link)
+static void on_dial_failed(struct redis_dial *dial, const char *fault)
 {
-    link->n_open++;
-    link->phase = LINK_CONNECTING;
-    link->peer.handle.data = link;
-    link->connect.data = link;
+    redis_link_fail(LINK_OF(dial, dial), "cannot be reached: %s", fault);
 }
 
-static void link_connect(struct redis_link *link)
+static void on_dial_closed(struct redis_dial *dial)
 {
-    int r = uv_tcp_init(link->timer.loop, &link->peer.tcp);
-    if (r < 0) {
-        redis_link_fail(link, "cannot be reached: %s", uv_strerror(r));
-        return;
-    }
-    link_opened(link);
-    const struct sockaddr *addr = (const struct sockaddr *)&link->addrs[link->next_addr++];
-    r = uv_tcp_connect(&link->connect, &link->peer.tcp, addr, on_connect);
-    if (r == 0)
-        r = uv_timer_start(&link->timer, on_timer, link->options.connect_ms / link->n_addrs, 0);
-    if (r < 0) {
-        link_try_next(link, uv_strerror(r));
-        return;
-    }
-    (void)uv_tcp_nodelay(&link->peer.tcp, 1);
-    (void)uv_tcp_keepalive(&link->peer.tcp, 1, KEEPALIVE_S);
-}
-
-static void link_connect_pipe(struct redis_link *link)
-{
-    int r = uv_pipe_init(link->timer.loop, &link->peer.pipe, 0);
-    if (r == 0) {
-        link_opened(link);
-        uv_pipe_connect(&link->connect, &link->peer.pipe, link->options.url->path, on_connect);
-        r = uv_timer_start(&link->timer, on_timer, link->options.connect_ms, 0);
-    }
-    if (r < 0)
-        redis_link_fail(link, "cannot be reached: %s", uv_strerror(r));
-}
-
-static void link_keep_addrs(struct redis_link *link, const struct addrinfo *found)
-{
-    for (; found && link->n_addrs < ADDRS_MAX; found = found->ai_next)
-        if (found->ai_addrlen <= sizeof link->addrs[0])
-            memcpy(&link->addrs[link->n_addrs++], found->ai_addr, found->ai_addrlen);
-}
-
-static void on_resolved(uv_getaddrinfo_t *lookup, int status, struct addrinfo *found)
-{
-    struct redis_link *link = lookup->data;
-    if (!link->closing) {
-        link->phase = LINK_STARTING;
-        link_keep_addrs(link, found);
-        if (status == 0 && link->n_addrs > 0)
-            link_connect(link);
-        else
-            redis_link_fail(link, "cannot be found: %s", status < 0 ? uv_strerror(status) : "no address");
-    }
-    uv_freeaddrinfo(found);
-    link_release(link);
-}
-
-static void link_resolve(struct redis_link *link)
-{
-    const struct addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV };
-    char port[8];
-    (void)snprintf(port, sizeof port, "%u", (unsigned)link->host.port);
-    link->lookup.data = link;
-    int r = uv_getaddrinfo(link->timer.loop, &link->lookup, on_resolved, link->host.name, port, &hints);
-    if (r < 0) {
-        redis_link_fail(link, "cannot be found: %s", uv_strerror(r));
-        return;
-    }
-    link->phase = LINK_RESOLVING;
-    link->n_open++;
-}
-
-static void link_start(struct redis_link *link)
-{
-    if (!link->options.host) {
-        link_connect_pipe(link);
-    } else if (uv_ip4_addr(link->host.name, link->host.port, (struct sockaddr_in *)&link->addrs[0]) == 0 ||
-               uv_ip6_addr(link->host.name, link->host.port, (struct sockaddr_in6 *)&link->addrs[0]) == 0) {
-        link->n_addrs = 1;
-        link_connect(link);
-    } else {
-        link_resolve(link);
-    }
-}
-
-/* The time of a phase is over. */
-static void on_timer(uv_timer_t *timer)
-{
-    struct redis_link *link = timer->data;
-    if (link->phase == LINK_STARTING)
-        link_start(link);
-    else if (link->phase == LINK_CONNECTING)
-        link_try_next(link, "it does not take the connection");
-    else
-        redis_link_fail(link, "has taken the connection and does not answer");
+    link_release(LINK_OF(dial, dial));
 }
 
 int redis_link_open(struct redis_link **out, uv_loop_t *loop, const struct redis_link_options *options)
@@ -506,13 +374,16 @@ int redis_link_open(struct redis_link **out, uv_loop_t *loop, const struct redis
                    options->kind == REDIS_LINK_SENTINEL ? "Sentinel" : "Redis",
                    options->host ? endpoint : options->url->path);
     redis_out_init(&link->out, on_written, link);
-    /* These only fill in the handle, and a timer with a callback can be started. */
+    /* These only fill in the handle. */
     (void)uv_timer_init(loop, &link->timer);
     (void)uv_prepare_init(loop, &link->prepare);
     link->timer.data = link;
     link->prepare.data = link;
-    link->n_open = 2;
-    (void)uv_timer_start(&link->timer, on_timer, 0, 0);
+    link->n_open = 3;
+    link->dial.connected = on_connected;
+    link->dial.failed = on_dial_failed;
+    link->dial.closed = on_dial_closed;
+    redis_dial_start(&link->dial, loop, options->host ? &link->host : NULL, options->url->path, options->connect_ms);
     *out = link;
     return 0;
 }

@@ -374,7 +374,8 @@ START_TEST(slow_answer_in_time_is_taken)
 }
 END_TEST
 
-/* The answer has come in time, but the loop was busy elsewhere: the server is not to blame. */
+/* The answer has come in time, or the question has not been sent yet, but the loop was busy elsewhere: the server is
+ * not to blame. */
 START_TEST(own_delay_is_no_outage)
 {
     struct rig_request request;
@@ -382,7 +383,7 @@ START_TEST(own_delay_is_no_outage)
     ck_assert_str_eq(rig_look_up(&rig, ADDRESS, NOW), "");
     rig_fill(&request, LOGIN_LOOK_UP, ADDRESS, "", 0, NOW);
     ck_assert_int_eq(rig_submit(&rig, &request), 0);
-    while (fake.n_look_ups < 2)
+    while (_i == 0 && fake.n_look_ups < 2)
         (void)uv_run(&rig.loop, UV_RUN_NOWAIT);
     ck_assert(!request.done);
     ck_assert_int_eq(usleep((RIG_TIMEOUT_MS + 200) * 1000), 0);
@@ -486,7 +487,7 @@ int main(void)
     tcase_add_test(tcase, many_look_ups_are_few_writes);
     tcase_add_test(tcase, more_than_can_wait_is_refused);
     tcase_add_test(tcase, slow_answer_in_time_is_taken);
-    tcase_add_test(tcase, own_delay_is_no_outage);
+    tcase_add_loop_test(tcase, own_delay_is_no_outage, 0, 2);
     tcase_add_test(tcase, request_waits_for_the_connection_and_no_longer);
     tcase_add_test(tcase, done_may_submit);
     tcase_add_loop_test(tcase, done_may_close_the_store, 0, 3);
