@@ -1,198 +1,166 @@
 #include "store/login_redis_state.h"
+#include "store/redis_error.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 /*
- * A page of the list is what one step of SCAN names: at most KEYS_MAX addresses of it, in order. Where there are more,
- * or they would fill too much memory, the next page makes the same step again, which Redis allows, and goes on after
- * the last address that was told. So a cursor is Redis' own, and perhaps a blank and an address.
+ * A page of the list is what one step of SCAN names, in order; the addresses are asked one after another. A page that
+ * has become large, or has taken much of its time, ends before that; the next one makes the same step again, which
+ * Redis allows, and goes on after the last address that was told. So a cursor is Redis' own, and perhaps a blank and an
+ * address. A list must not take so long that the store counts as away for it.
  */
 enum {
     SCAN_COUNT = 256, /* keys that Redis looks at in one step */
-    KEYS_MAX = 32,
-    PAGE_MAX_BYTES = 16 << 20,
+    PAGE_KEYS = 64,
+    PAGE_BYTES = 1 << 20,  /* and what the last address has */
+    PAGE_TIME_PART = 4,    /* a quarter of the time-out */
     SCAN_CURSOR_SIZE = 21, /* 64 bits in digits */
     PATTERN_SIZE = 2 * REDIS_PREFIX_MAX + sizeof "login:*"
-};
-
-struct list_key {
-    struct redis_call call;
-    struct login_list *list;
-    char address[IP_TEXT_SIZE];
-    struct redis_reply *reply; /* NULL: there is nothing to tell */
-    bool told;
 };
 
 struct login_list {
     struct login_query *query;
     char scan[SCAN_CURSOR_SIZE], next_scan[SCAN_CURSOR_SIZE], after[IP_TEXT_SIZE];
-    struct list_key *keys; /* n_keys that SCAN named, of which n_asked are of this page */
-    size_t n_keys, n_asked, n_answered;
-    size_t n_bytes, n_elements; /* of the replies that are kept */
-    bool failed;
-    enum login_outcome outcome;
-    struct error why;
+    char (*addresses)[IP_TEXT_SIZE];
+    size_t n_addresses, n_told;             /* that SCAN named; that are on this page */
+    struct redis_reply *replies[PAGE_KEYS]; /* for each that is told; NULL: it has nothing */
+    size_t n_bytes, n_logins;               /* of these */
 };
 
 void login_list_free(struct login_list *list)
 {
     if (!list)
         return;
-    for (size_t i = 0; i < list->n_asked; i++)
-        redis_reply_free(list->keys[i].reply);
-    free(list->keys);
+    for (size_t i = 0; i < list->n_told; i++)
+        redis_reply_free(list->replies[i]);
+    free(list->addresses);
     free(list);
 }
 
 /* The end of a page. */
 
-static size_t add_entries(const struct list_key *key, struct login_entry *entries)
+static size_t add_entries(const char *address, const struct redis_reply *reply, struct login_entry *entries)
 {
-    const struct redis_reply *reply = key->reply;
     size_t n = 0;
-    for (size_t i = 0; reply && i + 1 < reply->n_elements; i += 2)
+    for (size_t i = 0; reply && i < reply->n_elements; i += 2)
         if (reply->elements[i]->text.n <= LOGIN_NAME_MAX_BYTES)
-            entries[n++] = (struct login_entry){ str_of(key->address), reply->elements[i]->text,
+            entries[n++] = (struct login_entry){ str_of(address), reply->elements[i]->text,
                                                  redis_query_score(reply->elements[i + 1]->text) };
     return n;
 }
 
-static void write_cursor(const struct login_list *list, size_t n_told, char cursor[LOGIN_CURSOR_SIZE])
+static void write_cursor(const struct login_list *list, char cursor[LOGIN_CURSOR_SIZE])
 {
-    if (n_told < list->n_keys)
-        (void)snprintf(cursor, LOGIN_CURSOR_SIZE, "%s %s", list->scan, list->keys[n_told - 1].address);
+    if (list->n_told < list->n_addresses)
+        (void)snprintf(cursor, LOGIN_CURSOR_SIZE, "%s %s", list->scan, list->addresses[list->n_told - 1]);
     else
         (void)snprintf(cursor, LOGIN_CURSOR_SIZE, "%s", strcmp(list->next_scan, "0") == 0 ? "" : list->next_scan);
 }
 
 static void end_page(struct login_list *list)
 {
-    struct login_query *query = list->query;
-    struct login_request *request = query->requests;
+    struct login_request *request = list->query->requests;
     struct login_entry *entries = NULL;
-    size_t n = 0, n_told = 0;
-    if (list->n_elements > 0)
-        entries = malloc(list->n_elements / 2 * sizeof *entries);
-    if (list->failed || (list->n_elements > 0 && !entries)) {
-        struct error why = list->why;
-        login_query_done(query, list->failed ? list->outcome : LOGIN_AWAY, list->failed ? why.text : "out of memory");
-        free(entries);
+    size_t n = 0;
+    if (list->n_logins > 0 && (entries = malloc(list->n_logins * sizeof *entries)) == NULL) {
+        login_query_done(list->query, LOGIN_AWAY, "out of memory");
         return;
     }
-    for (; n_told < list->n_asked && list->keys[n_told].told; n_told++)
-        if (entries)
-            n += add_entries(&list->keys[n_told], entries + n);
-    write_cursor(list, n_told, request->cursor);
+    for (size_t i = 0; entries && i < list->n_told; i++)
+        n += add_entries(list->addresses[i], list->replies[i], entries + n);
+    write_cursor(list, request->cursor);
     request->entries = entries;
     request->n_entries = n;
-    login_query_done(query, LOGIN_DONE, NULL);
+    login_query_done(list->query, LOGIN_DONE, NULL);
     free(entries);
 }
 
 /* The addresses. */
 
-static size_t size_of(const struct redis_reply *reply)
+static void on_members(struct redis_call *call, struct redis_reply **reply);
+
+static bool page_is_full(const struct login_list *list)
 {
-    size_t n = sizeof *reply * (reply->n_elements + 1);
-    for (size_t i = 0; i < reply->n_elements; i++)
-        n += reply->elements[i]->text.n;
-    return n;
+    const struct login_redis *store = list->query->store;
+    uint64_t spent_ms = uv_now(store->timer.loop) + store->timeout_ms - list->query->deadline_ms;
+    return list->n_told == PAGE_KEYS || list->n_bytes >= PAGE_BYTES || spent_ms >= store->timeout_ms / PAGE_TIME_PART;
 }
 
-/* Keeps the reply where the page has room: the first one always, and none after one that was not kept. */
-static void keep(struct list_key *key, struct redis_reply **reply)
+/* Asks for the next address of the page, or ends it. */
+static void go_on(struct login_list *list)
 {
-    struct login_list *list = key->list;
-    size_t n = size_of(*reply);
-    bool follows = key == list->keys || key[-1].told;
-    key->told = follows && (list->n_bytes == 0 || list->n_bytes + n <= PAGE_MAX_BYTES);
-    if (!key->told)
+    struct login_query *query = list->query;
+    char text[REDIS_KEY_SIZE];
+    struct str key;
+    if (list->n_told == list->n_addresses || (list->n_told > 0 && page_is_full(list))) {
+        end_page(list);
         return;
-    list->n_bytes += n;
-    list->n_elements += (*reply)->n_elements;
-    key->reply = *reply;
-    *reply = NULL;
+    }
+    query->call.replied = on_members;
+    if (!redis_query_key(query->store->prefix, str_of(list->addresses[list->n_told]), text, &key) ||
+        redis_query_members(query->store->client.link, &query->call, key, query->requests->now) < 0)
+        login_query_done(query, LOGIN_AWAY, "out of memory");
 }
 
-static bool is_wrong_type(const struct redis_reply *reply)
+/* Takes the reply. */
+static void tell(struct login_list *list, struct redis_reply **reply)
 {
-    static const struct str code = STR("WRONGTYPE");
-    return reply->type == REDIS_ERROR && reply->text.n >= code.n && str_equal(str_first(reply->text, code.n), code);
+    for (size_t i = 0; i < (*reply)->n_elements; i++)
+        list->n_bytes += sizeof **reply + (*reply)->elements[i]->text.n;
+    list->n_logins += (*reply)->n_elements / 2;
+    list->replies[list->n_told++] = *reply;
+    *reply = NULL;
 }
 
 static void on_members(struct redis_call *call, struct redis_reply **reply)
 {
-    struct list_key *key = (struct list_key *)call;
-    struct login_list *list = key->list;
-    if (is_wrong_type(*reply)) {
-        key->told = key == list->keys || key[-1].told;
+    struct login_query *query = (struct login_query *)call;
+    struct login_list *list = query->list;
+    enum login_outcome outcome;
+    struct error why;
+    if ((*reply)->type == REDIS_ERROR && redis_error_is_wrong_type((*reply)->text)) {
+        list->replies[list->n_told++] = NULL; /* somebody else's key */
+        go_on(list);
     } else if ((*reply)->type == REDIS_ERROR) {
-        if (!login_query_error(list->query, (*reply)->text, &list->outcome, &list->why))
-            return;
-        list->failed = true;
+        if (login_query_error(query, (*reply)->text, &outcome, &why))
+            login_query_done(query, outcome, why.text);
     } else if (redis_query_is_texts(*reply) && (*reply)->n_elements % 2 == 0) {
-        keep(key, reply);
+        tell(list, reply);
+        go_on(list);
     } else {
-        redis_link_fail(list->query->store->client.link, "sent nonsense in answer to ZRANGEBYSCORE");
-        return;
-    }
-    if (++list->n_answered == list->n_asked)
-        end_page(list);
-}
-
-static void ask_members(struct login_list *list)
-{
-    struct login_redis *store = list->query->store;
-    size_t most = list->n_keys < KEYS_MAX ? list->n_keys : KEYS_MAX;
-    for (; list->n_asked < most; list->n_asked++) {
-        struct list_key *key = &list->keys[list->n_asked];
-        char text[REDIS_KEY_SIZE];
-        struct str name;
-        key->list = list;
-        key->call.replied = on_members;
-        if (!redis_query_key(store->prefix, str_of(key->address), text, &name) ||
-            redis_query_members(store->client.link, &key->call, name, list->query->requests->now) < 0)
-            break;
-    }
-    /* Without memory for the first there is nothing to wait for. */
-    if (list->n_asked == 0) {
-        list->failed = most > 0;
-        list->outcome = LOGIN_AWAY;
-        (void)error_set(&list->why, 0, "out of memory");
-        end_page(list);
+        redis_link_fail(query->store->client.link, "sent nonsense in answer to ZRANGEBYSCORE");
     }
 }
 
 /* The step of SCAN. */
 
-static int compare_keys(const void *a, const void *b)
+static int compare_addresses(const void *a, const void *b)
 {
-    return strcmp(((const struct list_key *)a)->address, ((const struct list_key *)b)->address);
+    return strcmp(a, b);
 }
 
 /* Takes the addresses that come after list->after out of the names of keys, sorted and each once. */
-static bool take_keys(struct login_list *list, const struct redis_reply *names)
+static bool take_addresses(struct login_list *list, const struct redis_reply *names)
 {
     size_t skip = strlen(list->query->store->prefix) + sizeof "login:" - 1, n = 0;
     if (names->n_elements == 0)
         return true;
-    list->keys = calloc(names->n_elements, sizeof *list->keys);
-    if (!list->keys)
+    list->addresses = calloc(names->n_elements, sizeof *list->addresses);
+    if (!list->addresses)
         return false;
     for (size_t i = 0; i < names->n_elements; i++) {
         struct str name = names->elements[i]->text;
         if (name.n <= skip || name.n - skip >= IP_TEXT_SIZE || memchr(name.p, '\0', name.n))
             continue;
-        memcpy(list->keys[n].address, name.p + skip, name.n - skip);
-        list->keys[n].address[name.n - skip] = '\0';
-        n += strcmp(list->keys[n].address, list->after) > 0;
+        (void)snprintf(list->addresses[n], IP_TEXT_SIZE, "%s", name.p + skip);
+        n += strcmp(list->addresses[n], list->after) > 0;
     }
-    qsort(list->keys, n, sizeof *list->keys, compare_keys);
+    qsort(list->addresses, n, sizeof *list->addresses, compare_addresses);
     for (size_t i = 0; i < n; i++)
-        if (list->n_keys == 0 || compare_keys(&list->keys[list->n_keys - 1], &list->keys[i]) != 0)
-            list->keys[list->n_keys++] = list->keys[i];
+        if (i == 0 || strcmp(list->addresses[list->n_addresses - 1], list->addresses[i]) != 0)
+            memmove(list->addresses[list->n_addresses++], list->addresses[i], IP_TEXT_SIZE);
     return true;
 }
 
@@ -224,8 +192,8 @@ static void on_scan(struct redis_call *call, struct redis_reply **reply)
     } else {
         struct str cursor = (*reply)->elements[0]->text;
         (void)snprintf(list->next_scan, sizeof list->next_scan, "%.*s", STR_ARGS(cursor));
-        if (take_keys(list, (*reply)->elements[1]))
-            ask_members(list);
+        if (take_addresses(list, (*reply)->elements[1]))
+            go_on(list);
         else
             login_query_done(query, LOGIN_AWAY, "out of memory");
     }

@@ -65,6 +65,12 @@ enum redis_error_kind redis_error_classify(struct str text, const char **words)
     return i < N_KNOWN ? known[i].kind : REDIS_ERROR_OTHER;
 }
 
+bool redis_error_is_wrong_type(struct str text)
+{
+    const char *words;
+    return redis_error_classify(text, &words) == REDIS_ERROR_BAD_KEY;
+}
+
 static bool holds(struct str text, const char *secret)
 {
     return *secret && memmem(text.p, text.n, secret, strlen(secret)) != NULL;

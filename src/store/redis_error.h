@@ -23,6 +23,9 @@ enum { REDIS_QUOTE_SIZE = 128 };
  * REDIS_ERROR_OTHER. */
 enum redis_error_kind redis_error_classify(struct str text, const char **words);
 
+/* Whether a key is of another type than the command wants. */
+bool redis_error_is_wrong_type(struct str text);
+
 /* The words and the code, or, where there are none, the server's text: cut, with control and non-ASCII characters
  * replaced, and not at all where it holds the user or the password of the URL. */
 void redis_error_describe(struct str text, const struct redis_url *url, char out[REDIS_QUOTE_SIZE]);

@@ -277,10 +277,6 @@ static void on_ping(struct redis_call *call, struct redis_reply **reply)
     struct redis_link *link = LINK_OF(call, ping);
     if (!link_expect(link, *reply, "PONG", "PING"))
         return;
-    if (link->calls) {
-        redis_link_fail(link, "sent nonsense in its greeting");
-        return;
-    }
     link->ready = true;
     if (link->options.kind != REDIS_LINK_SENTINEL)
         (void)uv_timer_stop(&link->timer);

@@ -12,7 +12,7 @@
 
 #include <sys/types.h>
 
-enum { RIG_TIMEOUT_MS = 500, RIG_PATIENCE_MS = 20000, RIG_TEXT_SIZE = 2048, RIG_NAME_SIZE = 64 };
+enum { RIG_TIMEOUT_MS = 1000, RIG_PATIENCE_MS = 20000, RIG_TEXT_SIZE = 2048, RIG_NAME_SIZE = 64 };
 
 extern char rig_folder[RIG_NAME_SIZE];
 

