@@ -184,13 +184,17 @@ static void take_names(struct login_query *query, const struct redis_reply *repl
 {
     size_t n = 0, most = reply->n_elements < LOGIN_NAMES_MAX ? reply->n_elements : LOGIN_NAMES_MAX;
     struct login_entry *entries = NULL;
+    struct str address = query->requests->address;
+    char copy[IP_TEXT_SIZE]; /* the first to be told may take its text with it */
     if (most > 0 && (entries = malloc(most * sizeof *entries)) == NULL) {
         login_query_done(query, LOGIN_AWAY, "out of memory");
         return;
     }
+    memcpy(copy, address.p, address.n);
+    address.p = copy;
     for (size_t i = 0; i < most; i++)
         if (reply->elements[i]->text.n <= LOGIN_NAME_MAX_BYTES)
-            entries[n++] = (struct login_entry){ query->requests->address, reply->elements[i]->text, 0 };
+            entries[n++] = (struct login_entry){ address, reply->elements[i]->text, 0 };
     for (struct login_request *request = query->requests; request; request = request->next) {
         request->entries = entries;
         request->n_entries = n;

@@ -149,6 +149,7 @@ static void on_warned(void *context, const char *text)
 void rig_init(struct rig *rig)
 {
     memset(rig, 0, sizeof *rig);
+    (void)signal(SIGPIPE, SIG_IGN); /* as in the daemon */
     ck_assert_int_eq(uv_loop_init(&rig->loop), 0);
 }
 

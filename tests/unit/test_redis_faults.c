@@ -438,6 +438,32 @@ static void close_all(struct login_request *request)
     }
 }
 
+static void free_own(struct login_request *request)
+{
+    ck_assert_uint_eq(request->n_entries, 1);
+    ck_assert(str_is(request->entries[0].address, ADDRESS) && str_is(request->entries[0].user, "alice"));
+    ++*(int *)request->context;
+    free(request);
+}
+
+START_TEST(done_may_free_the_request)
+{
+    int n = 0;
+    begin();
+    fake.look_up = "*1\r\n$5\r\nalice\r\n";
+    for (int i = 0; i < 3; i++) {
+        struct rig_request *request = malloc(sizeof *request);
+        rig_fill(request, LOGIN_LOOK_UP, ADDRESS, "", 0, NOW);
+        request->request.done = free_own;
+        request->request.context = &n;
+        ck_assert_int_eq(rig_submit(&rig, request), 0);
+    }
+    rig_wait(&rig, n == 3);
+    ck_assert_uint_eq(fake.n_look_ups, 1);
+    end();
+}
+END_TEST
+
 START_TEST(done_may_submit)
 {
     struct rig_request request;
@@ -496,6 +522,7 @@ int main(void)
     tcase_add_test(tcase, slow_answer_in_time_is_taken);
     tcase_add_loop_test(tcase, own_delay_is_no_outage, 0, 2);
     tcase_add_test(tcase, request_waits_for_the_connection_and_no_longer);
+    tcase_add_test(tcase, done_may_free_the_request);
     tcase_add_test(tcase, done_may_submit);
     tcase_add_loop_test(tcase, done_may_close_the_store, 0, 3);
     return suite_run(suite);

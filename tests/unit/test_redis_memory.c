@@ -8,6 +8,7 @@
 #include "suite.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 
 enum { NOW = 2000000000, URL_SIZE = 128, N_VERBS = 4 };
@@ -89,6 +90,7 @@ static int use(const char *url)
         .url = url, .prefix = "gatepost:", .timeout_ms = RIG_TIMEOUT_MS, .listener = { on_changed, on_warned, NULL }
     };
     uv_loop_t loop;
+    (void)signal(SIGPIPE, SIG_IGN);
     int r = uv_loop_init(&loop);
     if (r == 0)
         r = login_store_open(&store, &loop, &options, &error);
