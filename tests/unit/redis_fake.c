@@ -100,7 +100,10 @@ static void conn_serve(struct fake_conn *conn, const redisReply *command)
             (void)snprintf(fake->command + n, sizeof fake->command - n, "%s%s", i ? " " : "", command->element[i]->str);
     }
     conn_answer(conn, answer(fake, name));
-    if (fake->closes && strcmp(name, "ZRANGEBYSCORE") == 0) {
+    if (fake->resets && strcmp(name, "ZRANGEBYSCORE") == 0) {
+        fake->conns[conn->index] = NULL;
+        ck_assert_int_eq(uv_tcp_close_reset(&conn->handle.tcp, on_closed), 0);
+    } else if (fake->closes && strcmp(name, "ZRANGEBYSCORE") == 0) {
         conn_release(conn);
         conn_close(conn);
     }

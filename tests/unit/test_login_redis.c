@@ -391,11 +391,39 @@ START_TEST(closed_while_idle_is_no_outage)
         rig_wait(&rig, login_store_state(rig.store) != LOGIN_STORE_UP);
         ck_assert_int_eq(login_store_state(rig.store), LOGIN_STORE_OPENING);
     }
+    /* One that has lasted is made again at once. */
+    ck_assert_str_eq(rig_look_up(&rig, ADDRESS, now), "");
+    for (uint64_t end = uv_hrtime() + UINT64_C(1100000000); uv_hrtime() < end;)
+        rig_round(&rig);
+    (void)rig_redis("s", "CLIENT KILL TYPE normal SKIPME yes");
+    rig_wait(&rig, login_store_state(rig.store) != LOGIN_STORE_UP);
     ck_assert_str_eq(rig_look_up(&rig, ADDRESS, now), "");
     ck_assert_uint_eq(rig.n_up, 1);
     ck_assert_uint_eq(rig.n_down, 0);
     rig_close(&rig);
     rig_stop_redis(redis);
+}
+END_TEST
+
+/* What is wrong with the configuration is told before anything is begun. */
+START_TEST(wrong_configuration_is_refused)
+{
+    char prefix[400];
+    struct error error;
+    struct rig rig;
+    struct login_store_options options = { .url = "redis://:s3cret@host:port", .prefix = "gatepost:" };
+    rig_init(&rig);
+    ck_assert_int_eq(login_store_check(options.url, &error), -EINVAL);
+    ck_assert_int_eq(login_store_open(&rig.store, &rig.loop, &options, &error), -EINVAL);
+    ck_assert_ptr_nonnull(strstr(error.text, "a port is a number"));
+    memset(prefix, 'x', sizeof prefix - 1);
+    prefix[sizeof prefix - 1] = '\0';
+    options.url = "redis://:s3cret@host";
+    options.prefix = prefix;
+    ck_assert_int_eq(login_store_check(options.url, &error), 0);
+    ck_assert_int_eq(login_store_open(&rig.store, &rig.loop, &options, &error), -EINVAL);
+    ck_assert_ptr_nonnull(strstr(error.text, "redis_prefix"));
+    ck_assert_int_eq(uv_loop_close(&rig.loop), 0);
 }
 END_TEST
 
@@ -442,6 +470,7 @@ int main(void)
     tcase_add_test(tcase, stopped_server_is_noticed_and_found_again);
     tcase_add_test(tcase, absent_server_is_found_when_it_comes);
     tcase_add_test(tcase, closed_while_idle_is_no_outage);
+    tcase_add_test(tcase, wrong_configuration_is_refused);
     tcase_add_loop_test(tcase, close_ends_what_is_in_flight, 0, 4);
     return suite_run(suite);
 }

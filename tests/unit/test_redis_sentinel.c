@@ -66,6 +66,9 @@ START_TEST(server_is_reached_by_name_and_address)
     ck_assert_str_eq(rig_look_up(&rig, ADDRESS, NOW), "");
     servers[0].look_up = "hello\r\n";
     expect_part(rig_look_up(&rig, ADDRESS, NOW), hosts[_i]);
+    rig_wait(&rig, rig.n_up == 2);
+    servers[0].resets = true;
+    expect_part(rig_look_up(&rig, ADDRESS, NOW), "is lost: connection reset by peer");
     fake_stop(&servers[0]);
     rig_close(&rig);
 }
@@ -132,6 +135,24 @@ START_TEST(next_sentinel_is_asked)
 }
 END_TEST
 
+START_TEST(hung_sentinels_cost_a_request_its_time_and_no_more)
+{
+    struct rig_request request;
+    begin("");
+    sentinels[0].ping = sentinels[1].ping = NULL;
+    rig_fill(&request, LOGIN_LOOK_UP, ADDRESS, "", 0, NOW);
+    ck_assert_int_eq(rig_ask(&rig, &request), LOGIN_AWAY);
+    expect_part(request.why, "Sentinel at 127.0.0.1:");
+    sentinels[1].ping = "+PONG\r\n";
+    sentinels[1].sentinel = NULL;
+    rig_wait(&rig, sentinels[1].command[0] == 'S');
+    name_master(1, servers[1].port);
+    rig_wait(&rig, rig.n_up == 1);
+    ck_assert_str_eq(rig_look_up(&rig, ADDRESS, NOW), "one");
+    end();
+}
+END_TEST
+
 START_TEST(replica_is_never_used)
 {
     begin("");
@@ -141,9 +162,8 @@ START_TEST(replica_is_never_used)
     ck_assert_str_eq(rig_look_up(&rig, ADDRESS, NOW), "one");
     ck_assert_uint_eq(servers[0].n_look_ups, 0);
     name_master(1, servers[0].port);
-    servers[1].role = REPLICA;
-    expect_part(rig_look_up(&rig, ADDRESS, NOW), "is not the master");
-    expect_part(rig.cause, "is not the master");
+    servers[1].role = _i == 0 ? REPLICA : "-NOPERM this user has no permissions to run 'role'\r\n";
+    expect_part(rig_look_up(&rig, ADDRESS, NOW), _i == 0 ? "is not the master" : "does not tell its role");
     for (int i = 0; i < 100; i++)
         rig_round(&rig);
     ck_assert_int_eq(login_store_state(rig.store), LOGIN_STORE_DOWN);
@@ -206,7 +226,8 @@ int main(void)
     tcase_add_test(tcase, absent_host_is_told);
     tcase_add_test(tcase, master_is_asked_for);
     tcase_add_loop_test(tcase, next_sentinel_is_asked, 0, COUNT(useless));
-    tcase_add_test(tcase, replica_is_never_used);
+    tcase_add_test(tcase, hung_sentinels_cost_a_request_its_time_and_no_more);
+    tcase_add_loop_test(tcase, replica_is_never_used, 0, 2);
     tcase_add_test(tcase, master_that_takes_no_writes_is_left);
     tcase_add_loop_test(tcase, sentinel_without_password_is_used, 0, 2);
     tcase_add_test(tcase, without_a_master_the_store_is_down);
