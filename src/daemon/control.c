@@ -18,6 +18,7 @@ struct control_ask {
     struct server_conn *conn;     /* NULL: gone */
     size_t n_forgotten;           /* logins that waited */
     char address[IP_TEXT_SIZE];
+    char cursor[LOGIN_CURSOR_SIZE];
 };
 
 struct control_state {
@@ -167,7 +168,7 @@ static int reply_done(struct control_ask *ask)
     } else {
         for (size_t i = 0; i < request->n_entries; i++)
             put_login(out, "login", request->entries[i].address, request->entries[i].ends_at, request->entries[i].user);
-        put_pair(out, "cursor", str_of(request->cursor));
+        put_pair(out, "cursor", str_of(ask->cursor));
     }
     return finish(ask->conn, out, &text, &n);
 }
@@ -197,6 +198,8 @@ static int submit(struct server_conn *conn, struct control_ask *ask)
         return 0;
     }
     free(ask);
+    if (r == -EINVAL)
+        return reply_line(conn, "REJECT", "a cursor that is none");
     return r == -ENOMEM ? r : reply_line(conn, "DEFER", "the login store cannot be asked");
 }
 
@@ -212,7 +215,8 @@ static int login_list(struct server_conn *conn, const struct request *request)
     if (!ask)
         return -ENOMEM;
     ask->request.verb = LOGIN_LIST;
-    memcpy(ask->request.cursor, cursor.p, cursor.n);
+    ask->request.cursor = ask->cursor;
+    memcpy(ask->cursor, cursor.p, cursor.n);
     return submit(conn, ask);
 }
 

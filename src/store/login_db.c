@@ -203,8 +203,8 @@ static void set_cursor(struct login_request *request, const struct login_rows *r
 {
     struct str address, user;
     login_rows_last(rows, &address, &user);
-    int n = snprintf(request->cursor, sizeof request->cursor, "%.*s %.*s", STR_ARGS(address), STR_ARGS(user));
-    if (n < 0 || (size_t)n >= sizeof request->cursor) { /* somebody has turned the CHECKs of the table off */
+    int n = snprintf(request->cursor, LOGIN_CURSOR_SIZE, "%.*s %.*s", STR_ARGS(address), STR_ARGS(user));
+    if (n < 0 || (size_t)n >= LOGIN_CURSOR_SIZE) { /* somebody has turned the CHECKs of the table off */
         request->outcome = LOGIN_BAD_KEY;
         request->why = "a login in the database is longer than it may be";
     }
@@ -213,7 +213,7 @@ static void set_cursor(struct login_request *request, const struct login_rows *r
 static int list(struct login_db *db, struct login_request *request, struct login_rows *rows)
 {
     sqlite3_stmt *stmt = db->statements[LIST];
-    struct str cursor = str_make(request->cursor, strnlen(request->cursor, sizeof request->cursor));
+    struct str cursor = str_make(request->cursor, strnlen(request->cursor, LOGIN_CURSOR_SIZE));
     struct str address = str_first(cursor, str_find(cursor, ' '));
     struct str user = str_from(cursor, address.n < cursor.n ? address.n + 1 : cursor.n);
     if (!bind_text(stmt, 1, address) || !bind_text(stmt, 2, user) || !bind_number(stmt, 3, request->now) ||

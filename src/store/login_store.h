@@ -40,14 +40,14 @@ enum login_verb {
     LOGIN_RECORD,  /* address, user, ends_at */
     LOGIN_LOOK_UP, /* address; gives entries, of which ends_at may be left 0 */
     LOGIN_REMOVE,  /* address; gives n_removed, which counts what has not ended */
-    LOGIN_LIST     /* cursor; gives entries, and the cursor for the next part */
+    LOGIN_LIST     /* cursor; gives entries, maybe none, and the cursor for the next part */
 };
 
 struct login_request {
     enum login_verb verb;
-    struct str address, user;       /* the caller's, until done */
-    int64_t ends_at, now;           /* Unix seconds */
-    char cursor[LOGIN_CURSOR_SIZE]; /* LOGIN_LIST: "" at first, and when nothing is left */
+    struct str address, user; /* the caller's, until done */
+    int64_t ends_at, now;     /* Unix seconds */
+    char *cursor; /* LOGIN_LIST: LOGIN_CURSOR_SIZE bytes of the caller's; "" at first, and when nothing is left */
     void (*done)(struct login_request *request);
     void *context;
 
@@ -108,7 +108,8 @@ int login_store_open(struct login_store **store, uv_loop_t *loop, const struct l
  * no secret) in *error. */
 int login_store_check(const char *url, struct error *error);
 
-/* Takes the request. Returns 0; -EAGAIN where the store is down, or -ENOMEM, and `done` is then not called. */
+/* Takes the request. Returns 0; -EAGAIN where the store is down, -EINVAL for a cursor or an address that is none, or
+ * -ENOMEM, and `done` is then not called. */
 static inline int login_store_submit(struct login_store *store, struct login_request *request)
 {
     return store->ops->submit(store, request);

@@ -261,12 +261,13 @@ static void on_listed(struct login_request *request)
 void fixture_list(struct login_fixture *fixture, int now, struct login_names *names)
 {
     struct listing listing = { .names = names, .start = fixture->start };
+    char cursor[LOGIN_CURSOR_SIZE] = "";
     struct login_request request = {
-        .verb = LOGIN_LIST, .now = fixture->start + now, .done = on_listed, .context = &listing
+        .verb = LOGIN_LIST, .cursor = cursor, .now = fixture->start + now, .done = on_listed, .context = &listing
     };
     do {
         int n_done = listing.n_done;
         ck_assert_int_eq(login_store_submit(fixture->store, &request), 0);
         fixture_await(fixture, &listing.n_done, n_done + 1);
-    } while (request.cursor[0] != '\0');
+    } while (cursor[0] != '\0');
 }

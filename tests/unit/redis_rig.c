@@ -236,6 +236,7 @@ void rig_fill(struct rig_request *request, enum login_verb verb, const char *add
     (void)snprintf(request->address, sizeof request->address, "%s", address);
     (void)snprintf(request->user, sizeof request->user, "%s", user);
     request->request = (struct login_request){ .verb = verb,
+                                               .cursor = request->cursor,
                                                .address = str_of(request->address),
                                                .user = str_of(request->user),
                                                .ends_at = ends_at,

@@ -57,6 +57,7 @@ void rig_round(struct rig *rig); /* one round of the loop, which waits at most s
 /* A request and what became of it. */
 struct rig_request {
     struct login_request request;
+    char cursor[LOGIN_CURSOR_SIZE];
     bool done;
     unsigned order;            /* of those that are done */
     char names[RIG_TEXT_SIZE]; /* "user user", of a list "address/user=end address/user=end" */

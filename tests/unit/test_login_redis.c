@@ -168,7 +168,7 @@ static size_t list_all(struct rig *rig, int64_t now, char names[RIG_TEXT_SIZE])
         n += request.request.n_entries;
         if (*request.names)
             (void)snprintf(names + strlen(names), RIG_TEXT_SIZE - strlen(names), "[%s]", request.names);
-    } while (request.request.cursor[0] != '\0');
+    } while (request.cursor[0] != '\0');
     return n;
 }
 

@@ -258,10 +258,12 @@ END_TEST
 /* Submits a mixture of everything. */
 static void submit_mixture(struct login_fixture *fixture, struct login_request *requests, struct login_answer *answers)
 {
+    static char cursors[IN_FLIGHT][LOGIN_CURSOR_SIZE];
     for (int i = 0; i < IN_FLIGHT; i++) {
         answers[i].n_done = 0;
         requests[i] = (struct login_request){
             .verb = (enum login_verb)(i % 4),
+            .cursor = cursors[i],
             .address = str_of(A),
             .user = str_of("alice"),
             .now = fixture->start,

@@ -265,11 +265,11 @@ START_TEST(list_takes_what_others_wrote)
     ck_assert_int_eq(rig_ask(&rig, &request), LOGIN_DONE);
     ck_assert_str_eq(request.names,
                      ADDRESS "/a=2000000060 " ADDRESS "/b=9223372036854775807 " ADDRESS "/c=1000 " ADDRESS "/d=0");
-    ck_assert_str_eq(request.request.cursor, "17");
+    ck_assert_str_eq(request.cursor, "17");
     fake.look_up = "-NOPERM no\r\n";
     ck_assert_int_eq(rig_ask(&rig, &request), LOGIN_BAD_KEY);
     expect_part(request.why, "lacks a permission");
-    (void)snprintf(request.request.cursor, sizeof request.request.cursor, "no cursor");
+    (void)snprintf(request.cursor, sizeof request.cursor, "no cursor");
     ck_assert_int_eq(rig_submit(&rig, &request), -EINVAL);
     ck_assert_uint_eq(rig.n_down, 0);
     end();

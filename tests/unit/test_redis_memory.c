@@ -95,7 +95,9 @@ static int use(const char *url)
     if (r == 0)
         r = login_store_open(&store, &loop, &options, &error);
     for (size_t i = 0; i < N_VERBS && r == 0; i++) {
+        char cursor[LOGIN_CURSOR_SIZE] = "";
         struct login_request request = { .verb = verbs[i],
+                                         .cursor = cursor,
                                          .address = STR("192.0.2.7"),
                                          .user = STR("alice"),
                                          .ends_at = NOW + 60,
