@@ -402,6 +402,9 @@ int login_redis_open(struct login_store **out, uv_loop_t *loop, const struct log
     store->listener = options->listener;
     store->timeout_ms = options->timeout_ms;
     (void)snprintf(store->prefix, sizeof store->prefix, "%s", options->prefix);
+    struct str key;
+    (void)redis_query_key(store->prefix, str_make("", 0), store->trial_key, &key);
+    redis_query_trial(store->client.trial, key);
     (void)uv_timer_init(loop, &store->timer); /* only fills it in */
     store->timer.data = store;
     store->n_open = 2;

@@ -28,6 +28,7 @@ struct login_redis {
     struct login_store store;
     struct redis_client client;
     char prefix[REDIS_PREFIX_MAX + 1];
+    char trial_key[REDIS_KEY_SIZE];
     uint32_t timeout_ms;
     struct login_listener listener;
     enum { REPORTED_NOTHING, REPORTED_UP, REPORTED_DOWN } reported;

@@ -85,6 +85,8 @@ static int connect_to(struct redis_client *client, const struct redis_host *host
         .host = host,
         .connect_ms = client->timeout_ms < CONNECT_MAX_MS ? client->timeout_ms : CONNECT_MAX_MS,
         .handshake_ms = client->timeout_ms,
+        .trial = client->trial,
+        .n_trial = REDIS_TRIAL_WORDS,
         .ready = on_ready,
         .ended = on_ended,
         .context = client,

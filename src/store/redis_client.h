@@ -28,8 +28,12 @@ struct redis_client_owner {
     void *context;
 };
 
+enum { REDIS_TRIAL_WORDS = 7 };
+
 struct redis_client {
     struct redis_url url;
+    struct str
+        trial[REDIS_TRIAL_WORDS]; /* a look-up, so that a server that greets well but does not answer these is not up */
     enum login_store_state state;
     struct redis_link *link; /* being made, or in use; NULL between tries */
 
@@ -41,7 +45,7 @@ struct redis_client {
     uint64_t up_since_ms;
 };
 
-/* Begins to connect to client->url, which the caller has filled in. */
+/* Begins to connect to client->url; this and the trial have been filled in by the caller. */
 void redis_client_start(struct redis_client *client, uv_loop_t *loop, uint32_t timeout_ms,
                         const struct redis_client_owner *owner);
 

@@ -24,6 +24,9 @@ static const struct {
     { "MISCONF", REDIS_ERROR_NO_WRITES, "it cannot save to its disk" },
     { "NOREPLICAS", REDIS_ERROR_NO_WRITES, "too few replicas follow it" },
     { "NOPERM", REDIS_ERROR_NO_WRITES, "its user lacks a permission" },
+    /* Redis 7, of a command within a script. */
+    { "ERR The user executing the script can't run this command", REDIS_ERROR_NO_WRITES,
+      "its user lacks a permission" },
     { "WRONGTYPE", REDIS_ERROR_BAD_KEY, "its key for this address is no sorted set" },
 };
 

@@ -27,7 +27,7 @@ struct redis_link {
     unsigned n_open; /* the dial and the handles, until they are closed */
 
     struct redis_call *calls, **last_call; /* outstanding, in order */
-    struct redis_call auth, select, ping;
+    struct redis_call auth, select, ping, trial;
     struct redis_out out;
     size_t since_role; /* bytes */
     struct redis_reader *reader;
@@ -272,15 +272,40 @@ static void on_select(struct redis_call *call, struct redis_reply **reply)
     (void)link_expect(LINK_OF(call, select), *reply, "OK", "SELECT");
 }
 
+static void link_be_ready(struct redis_link *link)
+{
+    link->ready = true;
+    if (link->options.kind != REDIS_LINK_SENTINEL)
+        (void)uv_timer_stop(&link->timer);
+    link->options.ready(link->options.context);
+}
+
+/* An error that concerns the command alone is an answer, too. */
+static void on_trial(struct redis_call *call, struct redis_reply **reply)
+{
+    struct redis_link *link = LINK_OF(call, trial);
+    char error[REDIS_QUOTE_SIZE];
+    const char *words;
+    if ((*reply)->type == REDIS_ERROR && redis_error_classify((*reply)->text, &words) == REDIS_ERROR_AWAY) {
+        redis_error_describe((*reply)->text, link->options.url, error);
+        redis_link_fail(link, "cannot be asked: %s", error);
+    } else if ((*reply)->type == REDIS_ERROR || (*reply)->type == REDIS_ARRAY) {
+        link_be_ready(link);
+    } else {
+        redis_link_fail(link, "sent nonsense in answer to a command");
+    }
+}
+
 static void on_ping(struct redis_call *call, struct redis_reply **reply)
 {
     struct redis_link *link = LINK_OF(call, ping);
     if (!link_expect(link, *reply, "PONG", "PING"))
         return;
-    link->ready = true;
-    if (link->options.kind != REDIS_LINK_SENTINEL)
-        (void)uv_timer_stop(&link->timer);
-    link->options.ready(link->options.context);
+    link->trial.replied = on_trial;
+    if (link->options.n_trial == 0)
+        link_be_ready(link);
+    else if (link_append(link, &link->trial, false, link->options.n_trial, link->options.trial) < 0)
+        redis_link_fail(link, "cannot be asked: out of memory");
 }
 
 static int link_send_auth(struct redis_link *link)

@@ -1,11 +1,11 @@
 /*
  * redis_link: one connection to a Redis or a Sentinel, on the loop.
  *
- * It resolves, connects, says who we are (AUTH, SELECT, and PING to see that commands are answered), and is `ready`
- * then. Commands are collected and written once per round of the loop; replies are matched to them in order. Whatever
- * goes wrong ends the link: `ended` says why, once, and from then on no callback of it is called. Calls that are still
- * outstanding are forgotten then, and are their owner's to settle. What the server sends is not trusted: it is read
- * within bounds, and a reply that nobody asked for ends the link.
+ * It resolves, connects, says who we are (AUTH, SELECT, and PING and a command on trial to see that these are
+ * answered), and is `ready` then. Commands are collected and written once per round of the loop; replies are matched to
+ * them in order. Whatever goes wrong ends the link: `ended` says why, once, and from then on no callback of it is
+ * called. Calls that are still outstanding are forgotten then, and are their owner's to settle. What the server sends
+ * is not trusted: it is read within bounds, and a reply that nobody asked for ends the link.
  *
  * A link of the kind REDIS_LINK_MASTER asks for the ROLE in front of every batch of commands, in the same write, so
  * that a server which has become a replica ends the link before any of its answers is used.
@@ -46,6 +46,9 @@ struct redis_link_options {
     const struct redis_host *host; /* copied; NULL: the socket url->path */
     uint32_t connect_ms;           /* for all addresses of the host together; looking its name up has no limit */
     uint32_t handshake_ms;         /* until it is ready; with a Sentinel until it is closed */
+    /* A command whose reply, an array or an error, shows that its like will be answered; n_trial 0: none. Must stay. */
+    const struct str *trial;
+    size_t n_trial;
     void (*ready)(void *context);
     void (*ended)(void *context, enum redis_link_end end, const char *why);
     void *context;

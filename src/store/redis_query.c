@@ -59,6 +59,13 @@ int redis_query_look_up(struct redis_link *link, struct redis_call *call, struct
     return redis_link_send(link, call, sizeof words / sizeof *words, words);
 }
 
+void redis_query_trial(struct str words[REDIS_TRIAL_WORDS], struct str key)
+{
+    const struct str trial[REDIS_TRIAL_WORDS] = { STR("ZRANGEBYSCORE"), key,      STR("+inf"), STR("+inf"),
+                                                  STR("LIMIT"),         STR("0"), STR("1") };
+    memcpy(words, trial, sizeof trial);
+}
+
 int redis_query_remove(struct redis_link *link, struct redis_call *call, struct str key,
                        const struct login_request *request)
 {

@@ -8,7 +8,7 @@
 #define GATEPOST_STORE_REDIS_QUERY_H
 
 #include "store/login_store.h"
-#include "store/redis_link.h"
+#include "store/redis_client.h"
 
 enum {
     REDIS_PREFIX_MAX = 255,
@@ -26,6 +26,9 @@ int redis_query_look_up(struct redis_link *link, struct redis_call *call, struct
                         const struct login_request *request);
 int redis_query_remove(struct redis_link *link, struct redis_call *call, struct str key,
                        const struct login_request *request);
+
+/* A look-up that finds nothing, of no address; key is as from redis_query_key. */
+void redis_query_trial(struct str words[REDIS_TRIAL_WORDS], struct str key);
 
 /* At most LOGIN_NAMES_MAX logins with their ends, for a list. */
 int redis_query_members(struct redis_link *link, struct redis_call *call, struct str key, int64_t now);

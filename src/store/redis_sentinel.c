@@ -54,7 +54,7 @@ static void on_master(struct redis_call *call, struct redis_reply **reply)
         redis_error_describe((*reply)->text, sentinel->url, error);
         redis_link_fail(sentinel->link, "names no master: %s", error);
     } else if ((*reply)->type == REDIS_NIL) {
-        redis_link_fail(sentinel->link, "knows no master of the name in the URL");
+        redis_link_fail(sentinel->link, "knows no master %s", sentinel->url->master);
     } else {
         redis_link_fail(sentinel->link, "names no master, but sends nonsense");
     }

@@ -89,11 +89,21 @@ static const char *answer(struct fake *fake, const char *command)
     return "-NOPERM this user has no permission\r\n";
 }
 
+static bool is_trial(const redisReply *command)
+{
+    return command->elements > 2 && strcmp(command->element[0]->str, "ZRANGEBYSCORE") == 0 &&
+           strcmp(command->element[2]->str, "+inf") == 0;
+}
+
 static void conn_serve(struct fake_conn *conn, const redisReply *command)
 {
     struct fake *fake = conn->fake;
     ck_assert_int_eq(command->type, REDIS_REPLY_ARRAY);
     const char *name = command->element[0]->str;
+    if (is_trial(command)) {
+        conn_answer(conn, fake->trial);
+        return;
+    }
     if (strcmp(name, "INFO") != 0) {
         fake->command[0] = '\0';
         for (size_t i = 0, n = 0; i < command->elements; i++, n = strlen(fake->command))
@@ -183,6 +193,7 @@ void fake_start(struct fake *fake, struct rig *rig, const char *name)
     fake->ping = "+PONG\r\n";
     fake->role = "*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n";
     fake->look_up = "*0\r\n";
+    fake->trial = "*0\r\n";
     fake->script = ":1\r\n";
     fake->scan = "*2\r\n$1\r\n0\r\n*0\r\n";
     fake->is_tcp = !name;

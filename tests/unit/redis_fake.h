@@ -22,9 +22,10 @@ struct fake {
 
     /* Answers to commands as bytes; NULL is none. What is not here gets an error. */
     const char *auth, *ping, *role, *sentinel, *look_up, *script, *scan;
-    bool closes; /* the connection, after a look-up's answer */
-    bool resets; /* the same with a reset; over TCP only */
-    bool holds;  /* answers, until fake_release */
+    const char *trial; /* the look-up of no address that ends a greeting; it is not counted as one */
+    bool closes;       /* the connection, after a look-up's answer */
+    bool resets;       /* the same with a reset; over TCP only */
+    bool holds;        /* answers, until fake_release */
 
     unsigned n_conns, n_reads, n_pings, n_look_ups, n_scripts, n_roles; /* all there were */
     char command[RIG_TEXT_SIZE];                                        /* the last one, but for INFO */

@@ -164,7 +164,7 @@ END_TEST
 START_TEST(liar_is_not_asked_without_end)
 {
     begin();
-    fake.ping = "+PONG\r\n" TEN_OK;
+    fake.trial = "*0\r\n" TEN_OK;
     rig_wait(&rig, rig.n_down == 3);
     uint64_t begin_ns = uv_hrtime();
     unsigned conns = fake.n_conns;
@@ -172,6 +172,34 @@ START_TEST(liar_is_not_asked_without_end)
         rig_round(&rig);
     ck_assert_uint_le(fake.n_conns - conns, 12);
     ck_assert_uint_ge(fake.n_conns - conns, 1);
+    end();
+}
+END_TEST
+
+/* What greets well, but would not answer a look-up, is not up. */
+static const struct {
+    const char *trial, *why;
+} trials[] = {
+    { NULL, "does not answer" },
+    { "+OK\r\n", "nonsense" },
+    { ":1\r\n", "nonsense" },
+    { "*2147483647\r\n", "sent" },
+    { "-LOADING Redis is loading the dataset in memory\r\n", "loading" },
+    { "-NOAUTH Authentication required.\r\n", "password" },
+};
+
+START_TEST(server_that_answers_no_look_up_is_not_up)
+{
+    begin();
+    fake.trial = trials[_i].trial;
+    rig_wait(&rig, rig.n_down == 1);
+    expect_part(rig.cause, trials[_i].why);
+    unsigned conns = fake.n_conns;
+    rig_wait(&rig, fake.n_conns > conns + 1);
+    ck_assert_uint_eq(rig.n_up, 0);
+    ck_assert_int_eq(login_store_state(rig.store), LOGIN_STORE_DOWN);
+    fake.trial = "-NOPERM this user has no permissions to run 'zrangebyscore'\r\n"; /* it answers at least */
+    rig_wait(&rig, rig.n_up == 1);
     end();
 }
 END_TEST
@@ -513,6 +541,7 @@ int main(void)
     tcase_add_loop_test(tcase, greeting_that_fails_is_told, 0, COUNT(greetings));
     tcase_add_test(tcase, reply_that_nobody_asked_for_is_an_outage);
     tcase_add_test(tcase, liar_is_not_asked_without_end);
+    tcase_add_loop_test(tcase, server_that_answers_no_look_up_is_not_up, 0, COUNT(trials));
     tcase_add_loop_test(tcase, error_costs_one_request, 0, COUNT(errors));
     tcase_add_loop_test(tcase, list_of_nonsense_is_an_outage, 0, COUNT(list_nonsense));
     tcase_add_test(tcase, list_takes_what_others_wrote);
