@@ -122,6 +122,18 @@ struct queued_login *login_queue_at(const struct login_queue *queue, struct str 
     return key_map_get(&queue->index, BY_ADDRESS, address);
 }
 
+struct queued_login *login_queue_find(const struct login_queue *queue, struct str address, struct str user)
+{
+    char key[IP_TEXT_SIZE + 1 + LOGIN_NAME_MAX_BYTES];
+    size_t n = address.n + 1 + user.n;
+    if (n > sizeof key)
+        return NULL;
+    memcpy(key, address.p, address.n);
+    key[address.n] = '\0';
+    memcpy(key + address.n + 1, user.p, user.n);
+    return key_map_get(&queue->index, BY_LOGIN, str_make(key, n));
+}
+
 void login_queue_fini(struct login_queue *queue)
 {
     while (queue->first)

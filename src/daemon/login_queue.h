@@ -24,9 +24,11 @@ struct queued_login {
     uint64_t number;                            /* in that order */
     struct queued_login *next_here, *prev_here; /* of the same address */
     bool queued;
+    bool is_direct; /* the store has it, and it has not waited */
     bool submitted; /* the store has it: it must not be freed */
     bool dropped;   /* no longer wanted while the store has it */
     bool stuck;     /* the store cannot take this one, though it takes others */
+    uint64_t seen;  /* the last look-up that found it in the store, too */
     char texts[];   /* address, NUL, user */
 };
 
@@ -41,7 +43,7 @@ struct login_queue {
 /* Not in the queue yet; NULL where memory is short. */
 struct queued_login *queued_login_new(struct str address, struct str user, int64_t ends_at);
 
-/* Takes the login over. */
+/* Takes the login over, and may free it at once: one that waits already is prolonged instead. */
 void login_queue_add(struct login_queue *queue, struct queued_login *login);
 
 /* Puts a login of the queue at its end. */
@@ -52,6 +54,9 @@ void login_queue_drop(struct login_queue *queue, struct queued_login *login);
 
 /* The first login of the address, others by next_here; NULL where none waits. */
 struct queued_login *login_queue_at(const struct login_queue *queue, struct str address);
+
+/* The one that waits for this address and user; of two, of which the store has the older, the newer. */
+struct queued_login *login_queue_find(const struct login_queue *queue, struct str address, struct str user);
 
 /* Drops all. */
 void login_queue_fini(struct login_queue *queue);

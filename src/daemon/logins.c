@@ -8,8 +8,9 @@
 #include <time.h>
 
 enum {
-    RETRY_MS = 250,     /* how often the store is asked to take what waits */
-    DRAIN_AT_ONCE = 500 /* logins that are handed to the store together */
+    RETRY_MS = 250,      /* how often the store is asked to take what waits */
+    DRAIN_AT_ONCE = 500, /* logins that are handed to the store together */
+    END_WAIT_MS = 2000   /* for the store to take what waits, at the end */
 };
 
 struct login_look_up {
@@ -20,24 +21,27 @@ struct login_look_up {
 };
 
 struct logins {
-    uv_timer_t retry;
+    uv_timer_t retry; /* at the end, the time for draining */
     struct login_store *store;
     struct login_queue queue;
-    size_t n_draining; /* of the queue, those that the store has */
-    bool refuses;      /* the store has not taken the last login: one at a time is tried */
-    bool refusal_said; /* in the log */
-    bool closing;
-    struct log_limit full_limit, change_limit;
+    struct queued_login *direct; /* logins that the store has, and that have not waited */
+    size_t n_draining;           /* of the queue, those that the store has */
+    bool refuses;                /* the store has not taken the last login: one at a time is tried */
+    bool refusal_said;           /* in the log */
+    bool ending, closed;
+    uint64_t n_look_ups;
+    struct log_limit full_limit, change_limit, refusal_limit;
 };
 
 static void on_retry(uv_timer_t *timer);
 
 static void schedule_retry(struct logins *logins)
 {
-    if (!logins->closing && logins->queue.n > 0 && !uv_is_active((uv_handle_t *)&logins->retry))
+    if (!logins->ending && logins->queue.n > 0 && !uv_is_active((uv_handle_t *)&logins->retry))
         (void)uv_timer_start(&logins->retry, on_retry, RETRY_MS, 0);
 }
 
+/* The login may be gone afterwards. */
 static void keep(struct logins *logins, struct queued_login *login)
 {
     unsigned long n_forgotten = logins->queue.n_forgotten;
@@ -51,32 +55,25 @@ static void keep(struct logins *logins, struct queued_login *login)
 
 /* Recording. */
 
-static void answer_report(struct queued_login *login, const char *why_it_waits)
-{
-    struct login_report *report = login->report;
-    login->report = NULL;
-    if (!report)
-        return;
-    report->login = NULL;
-    report->answered(report, why_it_waits);
-}
-
 /* Says once that the store, which answers, takes no records, and once that it does again. */
 static void note_refusal(struct logins *logins, const struct login_request *request)
 {
+    unsigned long suppressed;
     if (request->outcome == LOGIN_BAD_KEY)
         return;
     logins->refuses = request->outcome != LOGIN_DONE;
     if (request->outcome == LOGIN_NO_WRITES && !logins->refusal_said) {
-        log_warning("the login store takes no logins, they wait: %s", request->why);
         logins->refusal_said = true;
+        log_warning_limited(&logins->refusal_limit, "the login store takes no logins, they wait: %s", request->why);
     } else if (request->outcome == LOGIN_DONE && logins->refusal_said) {
-        log_info("the login store takes logins again");
         logins->refusal_said = false;
+        if (log_limit_take(&logins->refusal_limit, &suppressed))
+            log_info("the login store takes logins again");
     }
 }
 
 static void drain(struct logins *logins);
+static void finish_closing(struct logins *logins);
 
 /* A login of the queue comes back. One that cannot be stored by itself makes room for the others. */
 static void on_drained(struct logins *logins, struct queued_login *login)
@@ -95,7 +92,46 @@ static void on_drained(struct logins *logins, struct queued_login *login)
         return;
     if (stored && logins->queue.first && !logins->queue.first->stuck)
         drain(logins);
+    if (logins->ending && logins->n_draining == 0)
+        finish_closing(logins);
     schedule_retry(logins);
+}
+
+static void direct_add(struct logins *logins, struct queued_login *login)
+{
+    login->prev = NULL;
+    login->next = logins->direct;
+    if (login->next)
+        login->next->prev = login;
+    logins->direct = login;
+}
+
+static void direct_remove(struct logins *logins, struct queued_login *login)
+{
+    if (login->next)
+        login->next->prev = login->prev;
+    if (login->prev)
+        login->prev->next = login->next;
+    else
+        logins->direct = login->next;
+}
+
+/* A login that has not waited comes back: it has been stored, or waits from now on. One that has been removed meanwhile
+ * does not; it counts as stored before that. */
+static void on_direct(struct logins *logins, struct queued_login *login)
+{
+    struct login_report *report = login->report;
+    bool settled = login->request.outcome == LOGIN_DONE || login->dropped;
+    const char *why = settled ? NULL : login->request.why;
+    direct_remove(logins, login);
+    if (settled || logins->closed)
+        free(login);
+    else
+        keep(logins, login);
+    if (!report)
+        return;
+    report->login = NULL;
+    report->answered(report, why);
 }
 
 static void on_recorded(struct login_request *request)
@@ -104,15 +140,10 @@ static void on_recorded(struct login_request *request)
     struct logins *logins = login->logins;
     login->submitted = false;
     note_refusal(logins, request);
-    if (login->queued || login->dropped) {
+    if (login->is_direct)
+        on_direct(logins, login);
+    else
         on_drained(logins, login);
-    } else if (request->outcome == LOGIN_DONE || logins->closing) {
-        answer_report(login, request->outcome == LOGIN_DONE ? NULL : request->why);
-        free(login);
-    } else {
-        keep(logins, login);
-        answer_report(login, request->why);
-    }
 }
 
 /* Hands the oldest of the queue to the store: one as long as it refuses, else many. Those that have ended are done
@@ -122,7 +153,7 @@ static void drain(struct logins *logins)
     int64_t now = time(NULL);
     size_t most = logins->refuses ? 1 : DRAIN_AT_ONCE;
     struct queued_login *next;
-    if (!logins->queue.first || logins->n_draining > 0 || logins->closing ||
+    if (!logins->queue.first || logins->n_draining > 0 || logins->closed ||
         login_store_state(logins->store) != LOGIN_STORE_UP)
         return;
     for (struct queued_login *login = logins->queue.first; login && logins->n_draining < most; login = next) {
@@ -132,7 +163,7 @@ static void drain(struct logins *logins)
             continue;
         }
         login->request.now = now;
-        login->stuck = false;
+        login->stuck = login->is_direct = false;
         if (login_store_submit(logins->store, &login->request) < 0)
             break;
         login->submitted = true;
@@ -156,9 +187,10 @@ int logins_record(struct logins *logins, const struct login_event *event, int64_
     login->request.now = now;
     login->request.done = on_recorded;
     if (!logins->refuses && login_store_submit(logins->store, &login->request) == 0) {
-        login->submitted = true;
+        login->submitted = login->is_direct = true;
         login->report = report;
         report->login = login;
+        direct_add(logins, login);
         return 0;
     }
     keep(logins, login);
@@ -199,22 +231,39 @@ static bool names_add(struct names *names, struct str name)
     return true;
 }
 
-/* The names of the store, then those that wait and are not among them. */
-static bool collect_names(struct names *names, const struct logins *logins, const struct login_request *request)
+/* Those that wait and are not among the names of the store. There may be very many at one address; more names than
+ * LOGIN_NAMES_MAX are never handed over. */
+static bool collect_waiting(struct names *names, struct logins *logins, const struct login_request *request)
+{
+    const struct login_queue *queue = &logins->queue;
+    struct queued_login *login = login_queue_at(queue, request->address);
+    if (!login)
+        return true;
+    uint64_t number = ++logins->n_look_ups;
+    for (size_t i = 0; i < names->n; i++) {
+        struct queued_login *same = login_queue_find(queue, request->address, names->all[i]);
+        if (same)
+            same->seen = number;
+    }
+    for (; login; login = login->next_here) {
+        struct str user = login->request.user;
+        if (login->request.ends_at <= request->now || login->seen == number ||
+            login_queue_find(queue, request->address, user) != login)
+            continue;
+        if (names->n >= LOGIN_NAMES_MAX || !names_add(names, user))
+            return false;
+    }
+    return true;
+}
+
+/* The names of the store, then those that wait. False where these are not all. */
+static bool collect_names(struct names *names, struct logins *logins, const struct login_request *request)
 {
     size_t n_stored = request->outcome == LOGIN_DONE ? request->n_entries : 0;
-    bool fits = true;
-    for (size_t i = 0; i < n_stored && fits; i++)
-        fits = names_add(names, request->entries[i].user);
-    const struct queued_login *login = login_queue_at(&logins->queue, request->address);
-    for (; login && fits; login = login->next_here) {
-        bool known = login->request.ends_at <= request->now;
-        for (size_t i = 0; i < names->n && !known; i++)
-            known = str_equal(names->all[i], login->request.user);
-        if (!known)
-            fits = names_add(names, login->request.user);
-    }
-    return fits;
+    for (size_t i = 0; i < n_stored; i++)
+        if (!names_add(names, request->entries[i].user))
+            return false;
+    return collect_waiting(names, logins, request);
 }
 
 static void answer_wait(struct logins *logins, struct login_wait *wait, const struct login_request *request)
@@ -270,6 +319,8 @@ void login_wait_cancel(struct login_wait *wait)
 size_t logins_forget(struct logins *logins, struct str address)
 {
     size_t n = 0;
+    for (struct queued_login *login = logins->direct; login; login = login->next)
+        login->dropped = login->dropped || str_equal(login->request.address, address);
     for (struct queued_login *login; (login = login_queue_at(&logins->queue, address)) != NULL; n++)
         login_queue_drop(&logins->queue, login);
     return n;
@@ -315,7 +366,7 @@ int logins_open(struct logins **out, uv_loop_t *loop, const struct login_store_o
     struct login_store_options with_listener = *options;
     with_listener.listener = (struct login_listener){ on_changed, on_warned, logins };
     logins->full_limit = (struct log_limit){ .burst = 1, .interval_s = 60 };
-    logins->change_limit = (struct log_limit){ .burst = 100, .interval_s = 60 };
+    logins->change_limit = logins->refusal_limit = (struct log_limit){ .burst = 100, .interval_s = 60 };
     int r = uv_timer_init(loop, &logins->retry);
     if (r < 0) {
         free(logins);
@@ -326,15 +377,31 @@ int logins_open(struct logins **out, uv_loop_t *loop, const struct login_store_o
     return login_store_open(&logins->store, loop, &with_listener, error);
 }
 
-void logins_close(struct logins *logins)
+static void finish_closing(struct logins *logins)
 {
-    if (!logins || logins->closing)
+    if (logins->closed)
         return;
-    logins->closing = true;
+    logins->closed = true;
     if (logins->queue.n > 0)
         log_warning("%zu logins that wait for the login store are lost", logins->queue.n);
     uv_close((uv_handle_t *)&logins->retry, NULL);
     login_store_close(logins->store);
+}
+
+static void on_end_wait_over(uv_timer_t *timer)
+{
+    finish_closing(timer->data);
+}
+
+void logins_close(struct logins *logins)
+{
+    if (!logins || logins->ending)
+        return;
+    logins->ending = true;
+    (void)uv_timer_start(&logins->retry, on_end_wait_over, END_WAIT_MS, 0);
+    drain(logins);
+    if (logins->n_draining == 0)
+        finish_closing(logins);
 }
 
 void logins_free(struct logins *logins)

@@ -46,13 +46,15 @@ void login_report_cancel(struct login_report *report);
 /* Hands a request of the command line to the store, as login_store_submit does. */
 int logins_submit(struct logins *logins, struct login_request *request);
 
-/* Forgets the logins of the address that wait, and returns how many they were. */
+/* Forgets the logins of the address that wait, and returns how many they were; those that the store has in hand will
+ * not wait. */
 size_t logins_forget(struct logins *logins, struct str address);
 
 /* The oldest of the logins that wait, others by their `next`; NULL where none does. */
 const struct queued_login *logins_waiting(const struct logins *logins);
 
-/* Ends the store; what waits is lost, and said to be. The loop must be run for that to end. NULL is fine. */
+/* Ends the store, once it has had some time to take what waits; the rest is lost, and said to be. The loop must be run
+ * for that to end. NULL is fine. */
 void logins_close(struct logins *logins);
 
 /* After the loop has ended. NULL is fine. */

@@ -132,6 +132,7 @@ static void report(struct told *told, const char *user, const char *address)
 struct asked {
     struct login_wait wait;
     int n;
+    size_t n_names;
     char text[256];
 };
 
@@ -139,6 +140,7 @@ static void on_asked(struct login_wait *wait)
 {
     struct asked *asked = wait->context;
     asked->n++;
+    asked->n_names = wait->facts.n_names;
     size_t n =
         (size_t)snprintf(asked->text, sizeof asked->text, "%s%s",
                          wait->facts.state == LOGIN_KNOWN ? "known" : "unavailable", wait->facts.more ? " more" : "");
@@ -323,6 +325,92 @@ START_TEST(forgotten_logins_are_not_stored)
 }
 END_TEST
 
+START_TEST(one_login_that_fails_twice_waits_once)
+{
+    struct told told[2];
+    report(&told[0], "alice", "192.0.2.7");
+    report(&told[1], "alice", "192.0.2.7");
+    expect_held(2);
+    fake_answer(LOGIN_NO_WRITES, NULL);
+    fake_answer(LOGIN_NO_WRITES, NULL);
+    ck_assert(told[0].n == 1 && told[0].waits && told[1].n == 1 && told[1].waits);
+    ck_assert_ptr_nonnull(logins_waiting(logins));
+    ck_assert_ptr_null(logins_waiting(logins)->next);
+}
+END_TEST
+
+START_TEST(a_login_that_is_removed_on_its_way_does_not_come_back)
+{
+    struct told told;
+    report(&told, "mallory", "192.0.2.66");
+    ck_assert_uint_eq(logins_forget(logins, str_of("192.0.2.66")), 0);
+    fake_answer(LOGIN_NO_WRITES, NULL);
+    ck_assert(told.n == 1 && !told.waits);
+    ck_assert_ptr_null(logins_waiting(logins));
+}
+END_TEST
+
+/* The store has an older one of the same login in hand. */
+START_TEST(a_login_counts_once)
+{
+    struct told told;
+    struct asked asked;
+    fake_change(LOGIN_STORE_DOWN);
+    report(&told, "a", "192.0.2.7");
+    fake_change(LOGIN_STORE_UP);
+    expect_held(1);
+    fake_change(LOGIN_STORE_DOWN);
+    report(&told, "a", "192.0.2.7");
+    report(&told, "b", "192.0.2.7");
+    ask(&asked, "192.0.2.7");
+    ck_assert(strcmp(asked.text, "unavailable b a") == 0 || strcmp(asked.text, "unavailable a b") == 0);
+    fake_change(LOGIN_STORE_UP);
+    fake_answer(LOGIN_DONE, NULL);
+}
+END_TEST
+
+START_TEST(very_many_that_wait_at_one_address_are_not_all_told)
+{
+    enum { MANY = 3 * LOGIN_NAMES_MAX };
+    static struct told told;
+    struct asked asked;
+    char user[16];
+    fake_change(LOGIN_STORE_DOWN);
+    for (int i = 0; i < MANY; i++) {
+        (void)snprintf(user, sizeof user, "u%d", i);
+        report(&told, user, "192.0.2.7");
+    }
+    ask(&asked, "192.0.2.7");
+    ck_assert_uint_eq(asked.n_names, LOGIN_NAMES_MAX);
+    fake.state = LOGIN_STORE_UP;
+    ask(&asked, "192.0.2.7");
+    fake_answer(LOGIN_DONE, "u1 x");
+    ck_assert_uint_eq(asked.n_names, LOGIN_NAMES_MAX);
+    ck_assert_int_eq(strncmp(asked.text, "known more u1 x u", 17), 0);
+}
+END_TEST
+
+START_TEST(at_the_end_the_store_may_take_what_waits)
+{
+    static struct told told[2];
+    fake_change(LOGIN_STORE_DOWN);
+    report(&told[0], "a", "192.0.2.7");
+    report(&told[1], "b", "192.0.2.7");
+    fake.state = LOGIN_STORE_UP;
+    logins_close(logins);
+    ck_assert(!fake.closed);
+    expect_held(2);
+    fake_answer(LOGIN_DONE, NULL);
+    if (_i == 0) {
+        fake_answer(LOGIN_DONE, NULL);
+        ck_assert_ptr_null(logins_waiting(logins));
+    } else {
+        (void)uv_run(&loop, UV_RUN_DEFAULT); /* its time is over */
+    }
+    ck_assert(fake.closed);
+}
+END_TEST
+
 START_TEST(the_end_answers_what_is_asked)
 {
     static struct told told;
@@ -403,6 +491,11 @@ int main(void)
     tcase_add_test(desk, a_look_up_joins_what_is_stored_and_what_waits);
     tcase_add_test(desk, who_has_gone_is_told_nothing);
     tcase_add_test(desk, forgotten_logins_are_not_stored);
+    tcase_add_test(desk, one_login_that_fails_twice_waits_once);
+    tcase_add_test(desk, a_login_that_is_removed_on_its_way_does_not_come_back);
+    tcase_add_test(desk, a_login_counts_once);
+    tcase_add_test(desk, very_many_that_wait_at_one_address_are_not_all_told);
+    tcase_add_loop_test(desk, at_the_end_the_store_may_take_what_waits, 0, 2);
     tcase_add_test(desk, the_end_answers_what_is_asked);
     tcase_add_test(queue_case, a_login_that_is_reported_again_is_prolonged_in_its_place);
     tcase_add_test(queue_case, a_full_queue_forgets_its_oldest);
