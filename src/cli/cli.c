@@ -1,6 +1,7 @@
 #include "cli/cli.h"
 
 #include "core/str.h"
+#include "core/text.h"
 
 #include <errno.h>
 #include <pwd.h>
@@ -97,8 +98,14 @@ const char *cli_user(void)
 
 void cli_put_str(FILE *out, struct str text)
 {
-    for (size_t i = 0; i < text.n; i++)
-        fputc(ascii_is_control(text.p[i]) ? '?' : text.p[i], out);
+    for (size_t i = 0, n; i < text.n; i += n ? n : 1) {
+        bool is_ascii = (unsigned char)text.p[i] < 0x80 && !ascii_is_control(text.p[i]);
+        n = is_ascii ? 1 : text_harmless_length(str_from(text, i));
+        if (n > 0)
+            (void)fwrite(text.p + i, 1, n, out);
+        else
+            fputc('?', out);
+    }
 }
 
 void cli_put(FILE *out, const char *text)

@@ -60,7 +60,7 @@ int cli_status_of(int code);
 /* Who is at the keyboard: SUDO_USER, else the name of the user; never NULL. */
 const char *cli_user(void);
 
-/* Writes text with control characters as ?. */
+/* Writes text with ? for what could steer or mislead a terminal: control characters, and what is not UTF-8. */
 void cli_put(FILE *out, const char *text);
 void cli_put_str(FILE *out, struct str text);
 

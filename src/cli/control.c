@@ -87,7 +87,7 @@ static bool begin_request(struct control *control)
 int control_put(struct control *control, const char *name, struct str value)
 {
     for (size_t i = 0; i < value.n; i++)
-        if (value.p[i] == '\n' || value.p[i] == '\0')
+        if (value.p[i] == '\n' || value.p[i] == '\r' || value.p[i] == '\0')
             return cli_fail(EX_DATAERR, "%s: a line end cannot be asked about", name);
     if (!begin_request(control))
         return cli_fail(EX_OSERR, "out of memory");
@@ -100,7 +100,7 @@ static int send_request(struct control *control)
     size_t sent = 0;
     fputc('\n', control->out);
     bool failed = ferror(control->out) != 0;
-    failed = fclose(control->out) != 0 || failed;
+    failed = fclose(control->out) != 0 || failed || !control->request;
     control->out = NULL;
     if (failed)
         return cli_fail(EX_OSERR, "out of memory");

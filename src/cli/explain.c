@@ -4,6 +4,7 @@
 #include "cli/cli.h"
 #include "cli/control.h"
 #include "cli/explain_print.h"
+#include "core/login_event.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -98,8 +99,9 @@ static int take_option(struct session *session, int c)
         { OPTION_PORT, ATTR_SERVER_PORT },
     };
     if (c == OPTION_LOGIN) {
+        const char *fault = login_event_user_fault(str_of(optarg));
         session->login = str_of(optarg);
-        return STATUS_DONE;
+        return fault ? cli_fail(EX_DATAERR, "--login: %s", fault) : STATUS_DONE;
     }
     if (c == OPTION_LIVE) {
         session->live = true;
@@ -201,7 +203,7 @@ static int explain_live(struct session *session, const struct request *request, 
     while (control_next(session->control, &name, &value))
         explanation_take(&explanation, name, value);
     if (explanation.n_notes == 0)
-        return cli_fail(EX_UNAVAILABLE, "the daemon does not explain: %.*s",
+        return cli_fail(EX_DATAERR, "the daemon does not explain: %.*s",
                         STR_ARGS(explanation.field[EXPLANATION_ACTION]));
     print(session, &explanation, request);
     *goes_on = explanation.field[EXPLANATION_REASON].n == 0;

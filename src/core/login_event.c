@@ -8,15 +8,26 @@ static bool holds_control(struct str text)
     return false;
 }
 
-/* NULL, or what is wrong. */
-static const char *fault_of(struct str user, struct str address, struct ip_addr *addr)
+const char *login_event_user_fault(struct str user)
 {
-    if (mail_trim(user).n == 0)
+    size_t i = 0;
+    while (i < user.n && (user.p[i] == ' ' || user.p[i] == '<' || user.p[i] == '>'))
+        i++;
+    if (i == user.n)
         return "no user";
     if (user.n > LOGIN_USER_MAX_BYTES)
         return "a user of more than 255 bytes";
     if (holds_control(user))
         return "a user with control characters";
+    return NULL;
+}
+
+/* NULL, or what is wrong. */
+static const char *fault_of(struct str user, struct str address, struct ip_addr *addr)
+{
+    const char *fault = login_event_user_fault(user);
+    if (fault)
+        return fault;
     if (address.n == 0)
         return "no client_address";
     if (!ip_parse(address, addr))
@@ -55,7 +66,7 @@ int login_event_judge(struct login_event *event, enum login_verdict *verdict, co
         return r;
     *verdict = LOGIN_EVENT_WRONG;
     event->why = fault_of(user, address, &addr);
-    if (!event->why && event->user.whole.n == 0)
+    if (!event->why && event->user.whole.n == 0) /* @ alone */
         event->why = "no user";
     if (event->why)
         return 0;

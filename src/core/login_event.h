@@ -25,6 +25,9 @@ struct login_event {
     const char *why;            /* where it is not recorded: in words, a constant */
 };
 
+/* What is wrong with a login name as reported, a constant; NULL where nothing is. */
+const char *login_event_user_fault(struct str user);
+
 /* Judges the report of a login at `now` (Unix seconds). Returns 0, or -ENOMEM. The caller calls login_event_fini, after
  * a failure too. */
 int login_event_judge(struct login_event *event, enum login_verdict *verdict, const struct rules *rules,

@@ -59,6 +59,9 @@ static unsigned check_logins(const struct config *config)
     if (login_url_read(config_text(config, CONFIG_LOGINS), url, &is_open, &error) < 0 ||
         login_store_check(url, &error) < 0)
         return print_fault(&error);
+    /* The folder of the preset is made at start. */
+    if (config->value[CONFIG_LOGINS].set && login_store_test(url, &error) < 0)
+        return print_fault(&error);
     return 0;
 }
 

@@ -54,7 +54,7 @@ static int finish(struct server_conn *conn, FILE *out, char **text, const size_t
 {
     fputc('\n', out);
     bool failed = ferror(out) != 0;
-    failed = fclose(out) != 0 || failed;
+    failed = fclose(out) != 0 || failed || !*text; /* which says nothing of its last allocation */
     if (!failed)
         server_reply(conn, *text, *n);
     free(*text);

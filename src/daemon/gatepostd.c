@@ -26,9 +26,10 @@
 
 enum {
     USAGE_STATUS = 2,
-    GRACE_MS = 20,       /* for requests that have been sent when we are told to stop */
-    STOP_WAIT_MS = 5000, /* for clients to take their answers */
-    DESCRIPTORS_BESIDE = 64
+    GRACE_MS = 20,             /* for requests that have been sent when we are told to stop */
+    STOP_WAIT_MS = 5000,       /* for clients to take their answers */
+    RESERVED_CONNECTIONS = 16, /* so that clients of the policy service cannot keep others out */
+    DESCRIPTORS_BESIDE = 64 + RESERVED_CONNECTIONS
 };
 
 static const char unix_scheme[] = "unix:";
@@ -38,10 +39,11 @@ static const struct service {
     const struct server_protocol *protocol;
     enum config_key listen, mode, group;
     bool only_unix;
+    uint32_t reserved; /* connections beyond max_connections */
 } services[] = {
-    { &policy_protocol, CONFIG_LISTEN, CONFIG_SOCKET_MODE, CONFIG_SOCKET_GROUP, false },
-    { &login_protocol, CONFIG_LOGIN_LISTEN, CONFIG_LOGIN_MODE, CONFIG_LOGIN_GROUP, true },
-    { &control_protocol, CONFIG_CONTROL_LISTEN, CONFIG_CONTROL_MODE, CONFIG_CONTROL_GROUP, true },
+    { &policy_protocol, CONFIG_LISTEN, CONFIG_SOCKET_MODE, CONFIG_SOCKET_GROUP, false, 0 },
+    { &login_protocol, CONFIG_LOGIN_LISTEN, CONFIG_LOGIN_MODE, CONFIG_LOGIN_GROUP, true, RESERVED_CONNECTIONS },
+    { &control_protocol, CONFIG_CONTROL_LISTEN, CONFIG_CONTROL_MODE, CONFIG_CONTROL_GROUP, true, RESERVED_CONNECTIONS },
 };
 
 enum { N_SERVICES = sizeof services / sizeof *services };
@@ -62,6 +64,7 @@ struct daemon {
     struct logins *logins;
     struct policy policy;
     struct login_desk desk;
+    struct server_budget budget;
     struct server *servers[N_SERVICES];
     size_t n_running; /* of them */
     struct open_listener *listeners;
@@ -189,6 +192,12 @@ static int open_listener(struct daemon *daemon, const struct config *config, siz
     return 0;
 }
 
+static bool is_asked_for(const struct config *config, const struct service *kind)
+{
+    return !kind->only_unix || config->value[kind->listen].set || config->value[kind->mode].set ||
+           config->value[kind->group].set;
+}
+
 /* Login and control sockets that nobody has asked for are left out where they cannot be had. */
 static int open_listeners(struct daemon *daemon, const struct config *config, struct error *error)
 {
@@ -202,7 +211,7 @@ static int open_listeners(struct daemon *daemon, const struct config *config, st
         const struct config_value *listen = &config->value[services[s].listen];
         for (size_t i = 0; i < listen->n; i++) {
             int r = open_listener(daemon, config, s, listen->texts[i], error);
-            if (r < 0 && services[s].only_unix && !listen->set)
+            if (r < 0 && !is_asked_for(config, &services[s]))
                 log_warning("going on without %s: %s", config_info(services[s].listen)->name, error->text);
             else if (r < 0)
                 return r;
@@ -213,13 +222,15 @@ static int open_listeners(struct daemon *daemon, const struct config *config, st
 
 static int make_servers(struct daemon *daemon, const struct config *config, struct error *error)
 {
-    struct server_limits limits = { config_number(config, CONFIG_MAX_CONNECTIONS),
-                                    config_number(config, CONFIG_MAX_REQUEST_BYTES),
-                                    &config->value[CONFIG_LISTEN_ALLOW] };
+    struct server_limits limits = { .budget = &daemon->budget,
+                                    .max_request_bytes = config_number(config, CONFIG_MAX_REQUEST_BYTES),
+                                    .allow = &config->value[CONFIG_LISTEN_ALLOW] };
+    daemon->budget.max = config_number(config, CONFIG_MAX_CONNECTIONS);
     daemon->policy = (struct policy){ daemon->watch, daemon->logins, config_number(config, CONFIG_LOG_DECISIONS) };
     daemon->desk = (struct login_desk){ daemon->watch, daemon->logins };
     for (size_t s = 0; s < N_SERVICES; s++) {
         void *context = services[s].protocol == &policy_protocol ? (void *)&daemon->policy : &daemon->desk;
+        limits.reserved = services[s].reserved;
         int r = server_new(&daemon->servers[s], &daemon->loop, services[s].protocol, context, &limits, error);
         if (r < 0)
             return r;

@@ -6,13 +6,14 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <libgen.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { BACKLOG = 1024, RETRY_MS = 100 };
+enum { BACKLOG = 1024, RETRY_MS = 100, LOCK_TRIES = 40, LOCK_PAUSE_MS = 50 };
 
 struct listener {
     union {
@@ -123,15 +124,25 @@ static int bind_unix(struct listener *listener, const char *text, int fd, struct
     return r;
 }
 
-/* The lock on the folder keeps two servers that start at once from taking each other's socket for a stale one. */
+/* The lock keeps two servers that start at once from taking each other's socket for a stale one. Anybody who can read
+ * the folder can hold it, so it is not waited for without end. */
+static void lock_folder(int lock, const char *text)
+{
+    for (int i = 0; i < LOCK_TRIES && flock(lock, LOCK_EX | LOCK_NB) < 0; i++)
+        (void)poll(NULL, 0, LOCK_PAUSE_MS);
+    if (flock(lock, LOCK_EX | LOCK_NB) < 0)
+        log_warning("%s: somebody holds a lock on the folder; going on without it", text);
+}
+
 static int open_unix(struct listener *listener, const char *text, struct error *error)
 {
     struct sockaddr_un folder = listener->endpoint.addr.local;
     int lock = open(dirname(folder.sun_path), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (lock < 0)
         return error_set(error, -errno, "%s: the folder: %s", text, strerror(errno));
+    lock_folder(lock, text);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    int r = fd < 0 || flock(lock, LOCK_EX) < 0 ? error_set(error, -errno, "%s: %s", text, strerror(errno)) : 0;
+    int r = fd < 0 ? error_set(error, -errno, "%s: %s", text, strerror(errno)) : 0;
     if (r == 0)
         r = bind_unix(listener, text, fd, error);
     if (r == 0 && (r = uv_pipe_open(&listener->handle.pipe, fd)) < 0)

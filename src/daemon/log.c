@@ -1,5 +1,7 @@
 #include "daemon/log.h"
 
+#include "core/text.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <stdarg.h>
@@ -274,33 +276,11 @@ static bool is_plain(struct str value)
     return value.n > 0;
 }
 
-/* U+2028 to U+202E and U+2066 to U+2069: what some viewers take for a line end, or show in another order. */
-static bool is_misleading(const unsigned char *p)
-{
-    return p[0] == 0xe2 &&
-           ((p[1] == 0x80 && p[2] >= 0xa8 && p[2] <= 0xae) || (p[1] == 0x81 && p[2] >= 0xa6 && p[2] <= 0xa9));
-}
-
-/* The bytes of one well-formed UTF-8 character that is harmless in a log, or 0. */
-static size_t utf8_length(struct str rest)
-{
-    const unsigned char *p = (const unsigned char *)rest.p;
-    size_t n = p[0] >= 0xf0 && p[0] <= 0xf4 ? 4 : p[0] >= 0xe0 && p[0] < 0xf0 ? 3 : p[0] >= 0xc2 && p[0] < 0xe0 ? 2 : 0;
-    if (n == 0 || n > rest.n || (p[0] == 0xc2 && p[1] < 0xa0))
-        return 0;
-    for (size_t i = 1; i < n; i++)
-        if ((p[i] & 0xc0) != 0x80)
-            return 0;
-    bool overlong = (p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xf0 && p[1] < 0x90);
-    bool beyond = (p[0] == 0xed && p[1] >= 0xa0) || (p[0] == 0xf4 && p[1] >= 0x90);
-    return overlong || beyond || (n == 3 && is_misleading(p)) ? 0 : n;
-}
-
 static void append_quoted(struct log_line *line, struct str value)
 {
     append(line, "\"", 1);
     for (size_t i = 0; i < value.n;) {
-        size_t n = utf8_length(str_from(value, i));
+        size_t n = text_harmless_length(str_from(value, i));
         char c = value.p[i], hex[8];
         if (n > 0) {
             append(line, value.p + i, n);

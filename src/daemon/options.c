@@ -55,8 +55,9 @@ static int read_arguments(int argc, char **argv, struct config *over, const char
             break;
         case ':':
             return error_set(error, -EINVAL, "%s needs a value", argv[optind - 1]);
-        case '?':
-            return error_set(error, -EINVAL, "there is no option %s", argv[optind - 1]);
+        case '?': /* what stands behind = may be secret */
+            return error_set(error, -EINVAL, "there is no option %.*s", (int)strcspn(argv[optind - 1], "="),
+                             argv[optind - 1]);
         default:
             r = config_set(over, (enum config_key)(c - OPTION_KEY), optarg, error);
             if (c == OPTION_KEY + CONFIG_LOGINS)
@@ -65,8 +66,10 @@ static int read_arguments(int argc, char **argv, struct config *over, const char
         if (r < 0)
             return r;
     }
-    if (optind < argc)
+    if (optind < argc) {
+        login_url_hide(argv[optind]);
         return error_set(error, -EINVAL, "\"%s\": gatepostd takes options alone", argv[optind]);
+    }
     return 0;
 }
 

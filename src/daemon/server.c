@@ -38,9 +38,9 @@ static bool is_welcome(struct server *server, const struct server_conn *conn)
     char peer[PEER_TEXT_SIZE];
     if (server->stopping)
         return false;
-    if (server->n_conns > server->max_connections) {
+    if (server->budget->n_conns > (size_t)server->budget->max + server->reserved) {
         log_warning_limited(&server->refused_limit, "a connection is closed: max_connections = %u are open",
-                            server->max_connections);
+                            server->budget->max);
         return false;
     }
     if (is_last_descriptor(conn)) {
@@ -77,6 +77,7 @@ int server_accept(uv_stream_t *stream, bool is_unix, void *context)
         conn->next->prev = conn;
     server->conns = conn;
     server->n_conns++;
+    server->budget->n_conns++;
     if (uv_accept(stream, &conn->handle.stream) < 0 || !is_welcome(server, conn)) {
         conn_close(conn);
         return 0;
@@ -124,7 +125,8 @@ int server_new(struct server **out, uv_loop_t *loop, const struct server_protoco
     server->loop = loop;
     server->protocol = protocol;
     server->context = context;
-    server->max_connections = limits->max_connections;
+    server->budget = limits->budget;
+    server->reserved = limits->reserved;
     server->max_request_bytes = limits->max_request_bytes;
     server->fault_limit = (struct log_limit){ .burst = 20, .interval_s = 60 };
     server->refused_limit = (struct log_limit){ .burst = 5, .interval_s = 60 };

@@ -4,8 +4,8 @@
  * What is asked and answered is the business of a struct server_protocol: Postfix's policy requests, login events, the
  * command line's requests. A connection is created in one place, closed in one place, and freed when libuv says that it
  * is closed. It owns one buffer, in which requests are parsed and which max_request_bytes bounds. One request at a time
- * is in hand; until it is answered, and as long as an answer waits to be sent, the client is not read from, so that the
- * request stays where it lies and nothing piles up.
+ * is in hand; until it is answered, and as long as an answer waits to be sent, little more is read, so that the request
+ * stays where it lies and nothing piles up.
  */
 #ifndef GATEPOST_DAEMON_SERVER_H
 #define GATEPOST_DAEMON_SERVER_H
@@ -31,8 +31,16 @@ struct server_protocol {
     void (*abandon)(struct server_conn *conn);
 };
 
+/* Connections of all servers that share it. */
+struct server_budget {
+    size_t n_conns;
+    uint32_t max;
+};
+
 struct server_limits {
-    uint32_t max_connections, max_request_bytes;
+    struct server_budget *budget; /* must outlive the server */
+    uint32_t reserved;            /* connections of this server beyond the budget */
+    uint32_t max_request_bytes;
     const struct config_value *allow; /* the blocks from which TCP connections are taken; NULL: none */
 };
 

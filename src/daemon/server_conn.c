@@ -51,6 +51,7 @@ void conn_close(struct server_conn *conn)
     else
         server->conns = conn->next;
     server->n_conns--;
+    server->budget->n_conns--;
     server_end_if_idle(server);
     uv_close((uv_handle_t *)&conn->handle.stream, on_closed);
 }
@@ -263,7 +264,8 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 
 void conn_read_on(struct server_conn *conn)
 {
-    bool read_on = !conn->no_more && !conn->in_hand && conn->unsent == 0;
+    bool settled = !conn->in_hand || (conn->n == conn->at + conn->length && conn->n < conn->size);
+    bool read_on = !conn->no_more && settled && conn->unsent == 0;
     if (conn->closing || read_on == conn->reading)
         return;
     conn->reading = read_on;

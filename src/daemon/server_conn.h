@@ -40,7 +40,8 @@ struct server {
     uv_loop_t *loop;
     const struct server_protocol *protocol;
     void *context;
-    uint32_t max_connections, max_request_bytes;
+    struct server_budget *budget;
+    uint32_t reserved, max_request_bytes;
     struct block *allowed;
     size_t n_allowed;
     struct server_conn *conns;
@@ -58,7 +59,8 @@ struct server {
 /* Who is at the other end, for the log. */
 void conn_describe_peer(const struct server_conn *conn, char text[PEER_TEXT_SIZE]);
 
-/* Reads, unless a request is in hand, an answer waits to be sent, or nothing more is to be read. */
+/* Reads, unless an answer waits to be sent, nothing more is to be read, or something has come behind a request in hand:
+ * the buffer must not move under that. Until then it is cheaper to go on reading than to stop for each request. */
 void conn_read_on(struct server_conn *conn);
 
 /* Answers what is complete in the buffer, as long as answers come at once and the client takes them. */

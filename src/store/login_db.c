@@ -4,8 +4,11 @@
 #include "store/database.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 enum statement { BEGIN_READ, BEGIN_WRITE, COMMIT, LOOK_UP, LIST, RECORD, REMOVE, SWEEP, STATEMENT_COUNT };
 
@@ -68,6 +71,40 @@ int login_db_open(struct login_db **out, const char *path, int busy_ms, struct e
     }
     *out = db;
     return 0;
+}
+
+static int check_folder(const char *path, struct error *error)
+{
+    char *copy = strdup(path);
+    int r = copy ? 0 : -ENOMEM;
+    if (r == 0 && faccessat(AT_FDCWD, dirname(copy), W_OK | X_OK, AT_EACCESS) < 0)
+        r = -errno;
+    free(copy);
+    return r < 0 ? error_set(error, r, "%s: the folder: %s", path, strerror(-r)) : 0;
+}
+
+int login_db_check(const char *path, struct error *error)
+{
+    struct database database;
+    int r = database_open(&database, &kind, path, DATABASE_EXPECT, 0, error);
+    if (r == 0)
+        database_close(&database);
+    return r == -ENOENT ? check_folder(path, error) : r;
+}
+
+int login_db_examine(struct login_db *db, struct error *error)
+{
+    sqlite3_stmt *stmt = NULL;
+    int r = 0, code = sqlite3_prepare_v2(db->database.sqlite, "PRAGMA quick_check(1)", -1, &stmt, NULL);
+    if (code == SQLITE_OK)
+        code = sqlite3_step(stmt);
+    const char *found = code == SQLITE_ROW ? (const char *)sqlite3_column_text(stmt, 0) : NULL;
+    if (!found)
+        r = database_fail(&db->database, "cannot be examined", error);
+    else if (strcmp(found, "ok") != 0)
+        r = error_set(error, -EIO, "%s: the database is damaged: %s", db->database.path, found);
+    (void)sqlite3_finalize(stmt);
+    return r;
 }
 
 void login_db_close(struct login_db *db)

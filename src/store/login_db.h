@@ -23,6 +23,14 @@ struct login_db;
  * for up to busy_ms, now and later. Returns 0, or a negative errno with the reason in *error. */
 int login_db_open(struct login_db **db, const char *path, int busy_ms, struct error *error);
 
+/* Whether it could be opened, without changing anything; where it is absent, whether it could be made. Returns 0, or a
+ * negative errno with the reason in *error. */
+int login_db_check(const char *path, struct error *error);
+
+/* Whether the whole file is sound; takes a while with a large one. Returns 0, or a negative errno with what is wrong in
+ * *error. */
+int login_db_examine(struct login_db *db, struct error *error);
+
 /* NULL is fine. */
 void login_db_close(struct login_db *db);
 

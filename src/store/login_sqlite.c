@@ -65,10 +65,13 @@ static int open_lanes(struct login_sqlite *store)
     return r;
 }
 
+/* After a failure. A damaged file can be opened, and would be found damaged again with the next request. */
 static void open_job(uv_work_t *work)
 {
     struct login_sqlite *store = work->data;
     store->result = open_lanes(store);
+    if (store->result == 0 && (store->result = login_db_examine(store->reads.db, &store->error)) < 0)
+        close_lanes(store);
 }
 
 static void close_job(uv_work_t *work)
@@ -298,6 +301,12 @@ int login_sqlite_check(const char *url, struct error *error)
         return error_set(error, -EINVAL,
                          "logins: sqlite: takes an absolute path, as in sqlite:/var/lib/gatepost/logins.db");
     return 0;
+}
+
+int login_sqlite_test(const char *url, struct error *error)
+{
+    int r = login_sqlite_check(url, error);
+    return r == 0 ? login_db_check(path_of(url), error) : r;
 }
 
 static struct login_sqlite *new_store(const struct login_store_options *options)

@@ -16,9 +16,11 @@
 
 #include "store/login_store.h"
 
-/* As login_store_open and login_store_check. The file is opened before this returns; a lock is waited for as above. */
+/* As login_store_open, login_store_check and login_store_test. The file is opened before this returns; a lock is waited
+ * for as above. */
 int login_sqlite_open(struct login_store **store, uv_loop_t *loop, const struct login_store_options *options,
                       struct error *error);
 int login_sqlite_check(const char *url, struct error *error);
+int login_sqlite_test(const char *url, struct error *error);
 
 #endif

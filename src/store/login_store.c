@@ -17,6 +17,11 @@ int login_store_check(const char *url, struct error *error)
     return is_sqlite(url) ? login_sqlite_check(url, error) : login_redis_check(url, error);
 }
 
+int login_store_test(const char *url, struct error *error)
+{
+    return is_sqlite(url) ? login_sqlite_test(url, error) : login_redis_check(url, error);
+}
+
 int login_store_open(struct login_store **store, uv_loop_t *loop, const struct login_store_options *options,
                      struct error *error)
 {

@@ -108,6 +108,10 @@ int login_store_open(struct login_store **store, uv_loop_t *loop, const struct l
  * no secret) in *error. */
 int login_store_check(const char *url, struct error *error);
 
+/* Whether the store could be opened, as far as that can be told without changing anything; a server is not asked.
+ * Returns 0, or a negative errno with the fault in *error. */
+int login_store_test(const char *url, struct error *error);
+
 /* Takes the request. Returns 0; -EAGAIN where the store is down, -EINVAL for a cursor or an address that is none, or
  * -ENOMEM, and `done` is then not called. */
 static inline int login_store_submit(struct login_store *store, struct login_request *request)

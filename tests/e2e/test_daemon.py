@@ -255,6 +255,18 @@ def faults(tap, scratch):
              ["--check", "--database", folder / "good.db", "--login-listen", "inet:127.0.0.1:1"], 78, "only unix sockets"),
             ("--check of logins that are none",
              ["--check", "--database", folder / "good.db", "--logins", "mysql:x"], 78, "logins"),
+            ("--check of logins in a folder that is absent",
+             ["--check", "--database", folder / "good.db", "--logins", "sqlite:%s/no/x.db" % folder], 78, "No such file"),
+            ("--check of logins in a folder",
+             ["--check", "--database", folder / "good.db", "--logins", "sqlite:%s" % folder], 78, "directory"),
+            ("--check of logins that are absent",
+             ["--check", "--database", folder / "good.db", "--logins", "sqlite:%s/absent.db" % folder], 0, "0 faults"),
+            ("a secret in an option that is none",
+             ["--login=redis://u:secret@192.0.2.1"], 2, "no option --login\n"),
+            ("a secret that is no option", ["redis://u:secret@192.0.2.1"], 2, "redis://********@192.0.2.1"),
+            ("a login group that is none, with the preset socket",
+             ["--database", folder / "good.db", "--listen", listen, "--logins", "sqlite:%s/logins.db" % folder,
+              "--login-group", "no-such"], 78, "no-such"),
             ("--check of a good set-up", ["--check", "-c", folder / "good.conf"], 0, "0 faults"),
             ("--check of a bad set-up", ["--check", "--database", folder / "letter"], 78, "not an SQLite database"),
             ("--version", ["--version"], 0, "gatepostd"),
@@ -264,8 +276,9 @@ def faults(tap, scratch):
             expect_equal(done.returncode, status, done.stderr[-1000:])
             expect(text in done.stderr + done.stdout, done.stderr[-1000:])
     with tap.case("--check creates nothing"):
-        daemon("--check", "--database", folder / "new.db")
+        daemon("--check", "--database", folder / "new.db", "--logins", "sqlite:%s/new-logins.db" % folder)
         expect(not (folder / "new.db").exists(), "it made a database")
+        expect(not (folder / "new-logins.db").exists(), "it made a database of logins")
     if subprocess.run(["mount", "-t", "tmpfs", "none", scratch.folder("readonly")], capture_output=True).returncode == 0:
         path = scratch.path / "readonly"
         scratch.at_end(lambda: subprocess.run(["umount", path], check=True))
