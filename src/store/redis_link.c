@@ -27,6 +27,7 @@ struct redis_link {
     unsigned n_open; /* the dial and the handles, until they are closed */
 
     struct redis_call *calls, **last_call; /* outstanding, in order */
+    struct redis_call *first_unsent;       /* of them, or NULL: what is not written yet cannot be answered */
     struct redis_call auth, select, ping, trial;
     struct redis_out out;
     size_t since_role; /* bytes */
@@ -134,7 +135,7 @@ static void link_take_role(struct redis_link *link, const struct redis_reply *re
 static void link_take(struct redis_link *link, struct redis_reply **reply)
 {
     struct redis_call *call = link->calls;
-    if (!call) {
+    if (!call || call == link->first_unsent) {
         redis_link_fail(link, "sent a reply that nobody asked for");
     } else if (call->after_role) {
         call->after_role = false;
@@ -195,6 +196,7 @@ static void on_prepare(uv_prepare_t *prepare)
 {
     struct redis_link *link = prepare->data;
     (void)uv_prepare_stop(prepare);
+    link->first_unsent = NULL;
     int r = redis_out_flush(&link->out, &link->dial.peer.stream);
     if (r < 0)
         link_lose(link, r);
@@ -215,6 +217,8 @@ static int link_append(struct redis_link *link, struct redis_call *call, bool af
     call->next = NULL;
     *link->last_call = call;
     link->last_call = &call->next;
+    if (!link->first_unsent)
+        link->first_unsent = call;
     return uv_prepare_start(&link->prepare, on_prepare);
 }
 
