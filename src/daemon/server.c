@@ -90,19 +90,6 @@ int server_accept(uv_stream_t *stream, bool is_unix, void *context)
 
 /* Beginning and end. */
 
-static void on_deadline_closed(uv_handle_t *handle)
-{
-    struct server *server = handle->data;
-    if (server->ended)
-        server->ended(server->ended_context);
-}
-
-void server_end_if_idle(struct server *server)
-{
-    if (server->stopping && server->n_conns == 0 && !uv_is_closing((uv_handle_t *)&server->deadline))
-        uv_close((uv_handle_t *)&server->deadline, on_deadline_closed);
-}
-
 static int read_allowed(struct server *server, const struct config_value *allow, struct error *error)
 {
     if (!allow)

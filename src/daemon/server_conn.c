@@ -36,6 +36,19 @@ static void on_closed(uv_handle_t *handle)
     free(conn);
 }
 
+static void on_deadline_closed(uv_handle_t *handle)
+{
+    struct server *server = handle->data;
+    if (server->ended)
+        server->ended(server->ended_context);
+}
+
+void server_end_if_idle(struct server *server)
+{
+    if (server->stopping && server->n_conns == 0 && !uv_is_closing((uv_handle_t *)&server->deadline))
+        uv_close((uv_handle_t *)&server->deadline, on_deadline_closed);
+}
+
 void conn_close(struct server_conn *conn)
 {
     struct server *server = conn->server;

@@ -69,7 +69,7 @@ void conn_serve(struct server_conn *conn);
 /* Ends the connection; once is enough. It is freed when libuv has closed it. */
 void conn_close(struct server_conn *conn);
 
-/* Closes what belongs to a server that is stopping, with its last connection. */
+/* Ends a server that is stopping and has no connection left. */
 void server_end_if_idle(struct server *server);
 
 #endif

@@ -29,10 +29,9 @@ struct login_list {
     size_t n_bytes, n_logins;               /* of these */
 };
 
-void login_list_free(struct login_list *list)
+static void list_release(struct login_query *query)
 {
-    if (!list)
-        return;
+    struct login_list *list = query->list;
     for (size_t i = 0; i < list->n_told; i++)
         redis_reply_free(list->replies[i]);
     free(list->addresses);
@@ -231,6 +230,7 @@ int login_list_start(struct login_query *query)
     if (!list)
         return -ENOMEM;
     query->list = list;
+    query->release = list_release;
     list->query = query;
     if (!read_cursor(list, query->requests->cursor))
         return -EINVAL;

@@ -21,7 +21,8 @@ struct login_query {
     bool sent;
     bool joinable; /* a look-up of the same address and second may wait for this one's answer */
     struct login_query *next_joinable;
-    struct login_list *list; /* LOGIN_LIST: how far it is */
+    struct login_list *list;                    /* LOGIN_LIST: how far it is */
+    void (*release)(struct login_query *query); /* frees what else belongs to it, or NULL */
 };
 
 struct login_redis {
@@ -45,6 +46,23 @@ struct login_redis {
     char policy[POLICY_SIZE]; /* the eviction policy that was warned of */
 };
 
+/* The look-up of the address that may be joined; NULL where there is none. */
+struct login_query *login_query_find(struct login_redis *store, struct str address);
+
+/* From now on it may be joined; or nobody joins it any more, since it is answered, or something has been asked that
+ * must be seen. NULL is fine for the latter. */
+void login_query_offer(struct login_query *query);
+void login_query_forget(struct login_query *query);
+
+/* Puts the query among those that are outstanding, with its deadline, or takes it off. */
+void login_query_add(struct login_redis *store, struct login_query *query);
+void login_query_remove(struct login_query *query);
+
+/* Takes all off, and ends those that are off. In between nothing of the store is in the way of what `done` may do:
+ * submit anew, or close the store. */
+struct login_query *login_queries_take(struct login_redis *store);
+void login_queries_end(struct login_query *query, const char *why);
+
 /* Ends the query: its requests are done with this outcome; entries and all else are set by who calls it. */
 void login_query_done(struct login_query *query, enum login_outcome outcome, const char *why);
 
@@ -54,7 +72,6 @@ bool login_query_error(struct login_query *query, struct str text, enum login_ou
 
 /* Begins a page of the list. Returns as redis_link_send. */
 int login_list_start(struct login_query *query);
-void login_list_free(struct login_list *list);
 
 /* Asks which eviction policy the server has, and warns of one that loses logins. */
 void login_policy_ask(struct login_redis *store);
