@@ -89,39 +89,54 @@ static int clear_stale(const struct endpoint *endpoint, const char *text, struct
     return 0;
 }
 
-static int set_access(const char *path, const struct socket_access *access, const char *text, struct error *error)
+/* Gives the socket to the group of the access. The folder may be another user's, who could put something else in its
+ * place: what is not a socket of ours is left alone. */
+static int set_group(const char *path, gid_t gid)
 {
-    if (access->group[0]) {
-        const struct group *group = getgrnam(access->group);
-        if (!group)
-            return error_set(error, -EINVAL, "%s: there is no group \"%s\"", text, access->group);
-        if (chown(path, (uid_t)-1, group->gr_gid) < 0)
-            return error_set(error, -errno, "%s: the group cannot be set to \"%s\": %s", text, access->group,
-                             strerror(errno));
-    }
-    if (chmod(path, access->mode) < 0)
-        return error_set(error, -errno, "%s: the mode cannot be set: %s", text, strerror(errno));
-    return 0;
+    struct stat st;
+    int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    int r = fd < 0 || fstat(fd, &st) < 0 ? -errno : 0;
+    if (r == 0 && (!S_ISSOCK(st.st_mode) || st.st_uid != geteuid() || st.st_nlink != 1))
+        r = -EEXIST;
+    if (r == 0 && fchownat(fd, "", (uid_t)-1, gid, AT_EMPTY_PATH) < 0)
+        r = -errno;
+    if (fd >= 0)
+        (void)close(fd);
+    return r;
 }
 
-/* Nobody can connect before the permissions are set: the socket is made without any, and does not listen yet. */
+/* Makes the socket with its mode and group. Root takes the group for as long as that takes; nobody else can. */
+static int bind_with_access(const struct endpoint *endpoint, const struct socket_access *access, gid_t gid, int fd)
+{
+    gid_t own = getegid();
+    bool as_group = gid != (gid_t)-1 && geteuid() == 0;
+    if (fchmod(fd, access->mode) < 0 || (as_group && setegid(gid) < 0))
+        return -errno;
+    mode_t before = umask(0); /* Linux takes the mode from the descriptor */
+    int r = bind(fd, &endpoint->addr.any, endpoint->addr_n) < 0 ? -errno : 0;
+    (void)umask(before);
+    if (as_group && setegid(own) < 0 && r == 0)
+        r = -errno;
+    if (r == 0 && gid != (gid_t)-1 && !as_group)
+        r = set_group(endpoint->addr.local.sun_path, gid);
+    return r;
+}
+
+/* Nobody can connect before the permissions are set: the socket is made with them, and does not listen yet. Nothing is
+ * changed by the path, which could lead elsewhere by then. */
 static int bind_unix(struct listener *listener, const char *text, int fd, struct error *error)
 {
     const char *path = listener->endpoint.addr.local.sun_path;
+    const struct group *group = listener->access.group[0] ? getgrnam(listener->access.group) : NULL;
+    if (listener->access.group[0] && !group)
+        return error_set(error, -EINVAL, "%s: there is no group \"%s\"", text, listener->access.group);
     int r = clear_stale(&listener->endpoint, text, error);
     if (r < 0)
         return r;
-    mode_t before = umask(0777);
-    r = bind(fd, &listener->endpoint.addr.any, listener->endpoint.addr_n) < 0 ? -errno : 0;
-    (void)umask(before);
-    if (r < 0)
-        return error_set(error, r, "%s: %s", text, strerror(-r));
-    r = set_access(path, &listener->access, text, error);
+    r = bind_with_access(&listener->endpoint, &listener->access, group ? group->gr_gid : (gid_t)-1, fd);
     if (r == 0 && (lstat(path, &listener->socket) < 0 || listen(fd, BACKLOG) < 0))
-        r = error_set(error, -errno, "%s: %s", text, strerror(errno));
-    if (r < 0)
-        (void)unlink(path);
-    return r;
+        r = -errno;
+    return r < 0 ? error_set(error, r, "%s: %s", text, strerror(-r)) : 0;
 }
 
 /* The lock keeps two servers that start at once from taking each other's socket for a stale one. Anybody who can read

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -204,14 +205,38 @@ static int open_sqlite(struct database *db, int busy_ms, struct error *error)
     return 0;
 }
 
-static int note_identity_of_file(struct database *db, struct error *error)
+/* The name of one of the files; false where it is longer than any can be. */
+static bool name_of_file(const struct database *db, int which, char name[PATH_MAX])
+{
+    static const char *const suffixes[DATABASE_FILES] = { "", "-wal", "-shm" };
+    int n = snprintf(name, PATH_MAX, "%s%s", db->path, suffixes[which]);
+    return n > 0 && n < PATH_MAX;
+}
+
+static void note_files(struct database *db)
+{
+    char name[PATH_MAX];
+    struct stat st;
+    for (int i = 0; i < DATABASE_FILES; i++) {
+        bool found = name_of_file(db, i, name) && stat(name, &st) == 0;
+        db->files[i].dev = found ? st.st_dev : 0;
+        db->files[i].ino = found ? st.st_ino : 0;
+    }
+}
+
+static bool is_file(const struct database *db, int which, const char *name)
 {
     struct stat st;
-    if (stat(db->path, &st) < 0)
-        return error_set(error, -errno, "%s: %s", db->path, strerror(errno));
-    db->dev = st.st_dev;
-    db->ino = st.st_ino;
-    return 0;
+    return stat(name, &st) == 0 && st.st_dev == db->files[which].dev && st.st_ino == db->files[which].ino;
+}
+
+/* A log that belongs to the old file and not to the one that is there now. */
+static void remove_old_log(const struct database *db)
+{
+    char name[PATH_MAX];
+    for (int i = 1; i < DATABASE_FILES; i++)
+        if (db->files[i].ino != 0 && name_of_file(db, i, name) && is_file(db, i, name))
+            (void)unlink(name); /* what cannot be removed is found out when the new file is opened */
 }
 
 int database_open(struct database *db, const struct database_kind *kind, const char *path, enum database_absent absent,
@@ -227,6 +252,8 @@ int database_open(struct database *db, const struct database_kind *kind, const c
         return r;
     if (!(db->path = strdup(path)))
         return error_set(error, -ENOMEM, "out of memory");
+    note_files(db);
+    ino_t ino = db->files[0].ino;
     r = open_sqlite(db, busy_ms, error);
     if (r == 0)
         r = check_identity_at_once(db, kind, absent, &version, error);
@@ -234,8 +261,9 @@ int database_open(struct database *db, const struct database_kind *kind, const c
         r = set_wal(db, busy_ms, error);
     if (r == 0 && version < kind->version)
         r = migrate(db, kind, error);
-    if (r == 0)
-        r = note_identity_of_file(db, error);
+    note_files(db);
+    if (r == 0 && db->files[0].ino != ino)
+        r = error_set(error, -ESTALE, "%s: the file has been replaced", db->path);
     if (r < 0)
         database_close(db);
     return r;
@@ -243,7 +271,11 @@ int database_open(struct database *db, const struct database_kind *kind, const c
 
 void database_close(struct database *db)
 {
+    struct error error;
+    bool is_replaced = db->files[0].ino != 0 && database_check_file(db, &error) == -ESTALE;
     (void)sqlite3_close_v2(db->sqlite);
+    if (is_replaced)
+        remove_old_log(db);
     free(db->path);
     *db = (struct database){ 0 };
 }
@@ -253,7 +285,7 @@ int database_check_file(const struct database *db, struct error *error)
     struct stat st;
     if (stat(db->path, &st) < 0)
         return error_set(error, -errno, "%s: %s", db->path, strerror(errno));
-    if (st.st_dev != db->dev || st.st_ino != db->ino)
+    if (st.st_dev != db->files[0].dev || st.st_ino != db->files[0].ino)
         return error_set(error, -ESTALE, "%s: the file has been replaced", db->path);
     return 0;
 }

@@ -27,11 +27,15 @@ enum database_absent {
     DATABASE_EXPECT  /* -ENOENT where it is absent; never changed */
 };
 
+enum { DATABASE_FILES = 3 }; /* the database, its write-ahead log, and the index of that */
+
 struct database {
     sqlite3 *sqlite;
     char *path;
-    dev_t dev;
-    ino_t ino;
+    struct {
+        dev_t dev;
+        ino_t ino; /* 0: absent */
+    } files[DATABASE_FILES];
 };
 
 /* Opens the database at path for reading and writing; a lock of somebody else is waited for up to busy_ms. Returns 0,
@@ -40,6 +44,8 @@ struct database {
 int database_open(struct database *db, const struct database_kind *kind, const char *path, enum database_absent absent,
                   int busy_ms, struct error *error);
 
+/* Where another file has taken the place of the database, the old log, which SQLite would take for that of the new one,
+ * is removed. */
 void database_close(struct database *db);
 
 /* Sets *error to "path: what: SQLite's message" and returns the negative errno for its code. */

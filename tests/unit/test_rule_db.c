@@ -236,6 +236,42 @@ static void expect_rows(struct rule_db *db, enum rule_table table, const char *e
     ck_assert_str_eq(text, expected);
 }
 
+static size_t count_rows(struct rule_db *db)
+{
+    int skipped;
+    struct rules *rules = load(db, &skipped);
+    ck_assert_int_eq(skipped, 0);
+    size_t n = rules_count(rules, RULE_LOCAL_DOMAIN);
+    rules_free(rules);
+    return n;
+}
+
+/* The log of the old one must not be taken for the new one's. */
+START_TEST(database_may_be_moved_over_one_with_a_log)
+{
+    char other[PATH_SIZE + 16], copy[2 * PATH_SIZE];
+    struct error error = { "" };
+    begin();
+    (void)snprintf(other, sizeof other, "%s/other.db", folder);
+    (void)snprintf(copy, sizeof copy, "VACUUM INTO '%s'", other);
+    struct rule_db *db = open_db(DATABASE_CREATE);
+    sql(path, copy);
+    sql(other, "WITH n(i) AS (VALUES(1) UNION ALL SELECT i + 1 FROM n WHERE i < 500)"
+               " INSERT INTO local_domain(domain) SELECT 'd' || i || '.example' FROM n");
+    sql(path, "INSERT INTO local_domain(domain) VALUES('example.com')");
+    ck_assert_uint_eq(count_rows(db), 1);
+    ck_assert_int_eq(rename(other, path), 0);
+    ck_assert_int_eq(rule_db_changed(db, &error), -ESTALE);
+    rule_db_close(db);
+    db = open_db(DATABASE_EXPECT);
+    ck_assert_uint_eq(count_rows(db), 500);
+    sql(path, "INSERT INTO local_domain(domain) VALUES('example.org')");
+    ck_assert_uint_eq(count_rows(db), 501);
+    rule_db_close(db);
+    end();
+}
+END_TEST
+
 START_TEST(edits_are_one_transaction_with_their_author)
 {
     struct error error = { "" };
@@ -306,6 +342,7 @@ int main(void)
     tcase_add_test(tcase, file_without_rights_is_said_to_be_so);
     tcase_add_test(tcase, rows_are_loaded_and_bad_ones_skipped);
     tcase_add_test(tcase, changes_of_others_are_noticed);
+    tcase_add_test(tcase, database_may_be_moved_over_one_with_a_log);
     tcase_add_test(tcase, edits_are_one_transaction_with_their_author);
     tcase_add_test(tcase, lock_of_another_writer_is_an_error_with_words);
     return suite_run(suite);
