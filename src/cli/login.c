@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { CURSOR_SIZE = 4096 };
+
 struct login {
     char *address, *user;
     int64_t ends_at;
@@ -150,10 +152,11 @@ static int take_part(struct control *control, struct listing *listing, char curs
 
 static int collect(struct control *control, struct listing *listing)
 {
-    char cursor[4096] = "waiting";
+    char cursor[CURSOR_SIZE] = "waiting", last[CURSOR_SIZE];
     bool waiting = true, more;
     int status = STATUS_DONE;
     do {
+        (void)snprintf(last, sizeof last, "%s", cursor);
         status = control_put(control, "command", str_of("login_list"));
         if (status == STATUS_DONE)
             status = control_put(control, "cursor", str_of(cursor));
@@ -161,6 +164,8 @@ static int collect(struct control *control, struct listing *listing)
             status = control_ask(control);
         if (status == STATUS_DONE)
             status = take_part(control, listing, cursor, sizeof cursor);
+        if (status == STATUS_DONE && cursor[0] != '\0' && strcmp(cursor, last) == 0)
+            status = cli_fail(EX_UNAVAILABLE, "the list does not go on: something else is kept among the logins");
         more = cursor[0] != '\0' || waiting;
         waiting = waiting && cursor[0] != '\0'; /* those that wait come first, then the store's */
     } while (status == STATUS_DONE && more);

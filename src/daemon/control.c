@@ -30,10 +30,15 @@ struct control_state {
 /* Replies. */
 
 /* Values may come from the store or the network: no control character of theirs can end a line. */
-static void put_value(FILE *out, struct str value)
+static void put_text(FILE *out, struct str value)
 {
     for (size_t i = 0; i < value.n; i++)
         putc_unlocked(ascii_is_control(value.p[i]) ? '?' : value.p[i], out);
+}
+
+static void put_value(FILE *out, struct str value)
+{
+    put_text(out, value);
     putc_unlocked('\n', out);
 }
 
@@ -45,7 +50,9 @@ static void put_pair(void *out, const char *name, struct str value)
 
 static void put_login(FILE *out, const char *name, struct str address, int64_t ends_at, struct str user)
 {
-    fprintf(out, "%s=%.*s %" PRId64 " ", name, STR_ARGS(address), ends_at);
+    fprintf(out, "%s=", name);
+    put_text(out, address);
+    fprintf(out, " %" PRId64 " ", ends_at);
     put_value(out, user);
 }
 
@@ -68,7 +75,7 @@ static int reply_line(struct server_conn *conn, const char *action, const char *
     FILE *out = open_memstream(&text, &n);
     if (!out)
         return -ENOMEM;
-    fprintf(out, "action=%s%s", action, why ? " " : "");
+    fprintf(out, "action=%s ", action);
     put_value(out, str_of(why));
     return finish(conn, out, &text, &n);
 }

@@ -98,11 +98,10 @@ static int submit(struct login_store *base, struct login_request *request)
     struct login_redis *store = (struct login_redis *)base;
     if (store->closing || store->client.state == LOGIN_STORE_DOWN)
         return -EAGAIN;
-    if (request->verb != LOGIN_LIST && request->address.n >= IP_TEXT_SIZE)
+    if (request->verb == LOGIN_LIST ? !login_list_is_cursor(request->cursor) : request->address.n >= IP_TEXT_SIZE)
         return -EINVAL;
     uv_update_time(store->timer.loop); /* the callback we are in may have taken long already */
     request->next = NULL;
-    request->deadline_ms = uv_now(store->timer.loop) + store->timeout_ms;
     request->why = NULL;
     request->entries = NULL;
     request->n_entries = request->n_removed = 0;
@@ -115,7 +114,7 @@ static int submit(struct login_store *base, struct login_request *request)
     query->store = store;
     query->requests = request;
     query->last_request = &request->next;
-    query->deadline_ms = request->deadline_ms;
+    query->deadline_ms = uv_now(store->timer.loop) + store->timeout_ms;
     int r = store->client.state == LOGIN_STORE_UP ? send_query(query) : 0;
     if (r < 0) {
         if (query->release)

@@ -153,6 +153,9 @@ static bool take_addresses(struct login_list *list, const struct redis_reply *na
         struct str name = names->elements[i]->text;
         if (name.n <= skip || name.n - skip >= IP_TEXT_SIZE || memchr(name.p, '\0', name.n))
             continue;
+        struct ip_addr addr;
+        if (!ip_parse(str_from(name, skip), &addr)) /* a key of somebody else's */
+            continue;
         (void)snprintf(list->addresses[n], IP_TEXT_SIZE, "%s", name.p + skip);
         n += strcmp(list->addresses[n], list->after) > 0;
     }
@@ -223,6 +226,12 @@ static bool read_cursor(struct login_list *list, const char *cursor)
     return true;
 }
 
+bool login_list_is_cursor(const char *cursor)
+{
+    struct login_list list = { 0 };
+    return read_cursor(&list, cursor);
+}
+
 int login_list_start(struct login_query *query)
 {
     char pattern[PATTERN_SIZE], count[REDIS_NUMBER_SIZE];
@@ -233,7 +242,7 @@ int login_list_start(struct login_query *query)
     query->release = list_release;
     list->query = query;
     if (!read_cursor(list, query->requests->cursor))
-        return -EINVAL;
+        return -EINVAL; /* not seen here: it was looked at when the request was taken */
     (void)snprintf(count, sizeof count, "%d", SCAN_COUNT);
     const struct str words[] = { STR("SCAN"),  str_of(list->scan),
                                  STR("MATCH"), write_pattern(query->store->prefix, pattern),

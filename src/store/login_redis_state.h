@@ -70,6 +70,9 @@ void login_query_done(struct login_query *query, enum login_outcome outcome, con
  * has been done with then. */
 bool login_query_error(struct login_query *query, struct str text, enum login_outcome *outcome, struct error *why);
 
+/* Whether a list can go on from there. */
+bool login_list_is_cursor(const char *cursor);
+
 /* Begins a page of the list. Returns as redis_link_send. */
 int login_list_start(struct login_query *query);
 

@@ -60,7 +60,6 @@ struct login_request {
     size_t n_removed;
 
     struct login_request *next; /* the store's */
-    uint64_t deadline_ms;       /* the store's */
 };
 
 /* Who is told what happens to a store. Called on the loop, with texts in words and without secrets. */

@@ -5,6 +5,7 @@
 
 enum {
     CONNECT_MAX_MS = 500, /* a server that is back must not be missed for long because its machine was silent */
+    GREETING_MAX_MS = 1000,
     PAUSE_FIRST_MS = 50,
     PAUSE_MAX_MS = 400,
     SETTLED_MS = 1000 /* a connection that lasted as long was a good one */
@@ -84,7 +85,7 @@ static int connect_to(struct redis_client *client, const struct redis_host *host
         .url = &client->url,
         .host = host,
         .connect_ms = client->timeout_ms < CONNECT_MAX_MS ? client->timeout_ms : CONNECT_MAX_MS,
-        .handshake_ms = client->timeout_ms,
+        .handshake_ms = client->timeout_ms < GREETING_MAX_MS ? client->timeout_ms : GREETING_MAX_MS,
         .trial = client->trial,
         .n_trial = REDIS_TRIAL_WORDS,
         .ready = on_ready,

@@ -75,6 +75,7 @@ static void dial_opened(struct redis_dial *dial)
 static void dial_next(struct redis_dial *dial)
 {
     const struct sockaddr *addr = (const struct sockaddr *)&dial->addrs[dial->next_addr++];
+    uint64_t share_ms = dial->limit_ms / dial->n_addrs;
     int r = uv_tcp_init(dial->timer.loop, &dial->peer.tcp);
     if (r < 0) {
         dial->failed(dial, uv_strerror(r));
@@ -83,7 +84,7 @@ static void dial_next(struct redis_dial *dial)
     dial_opened(dial);
     r = uv_tcp_connect(&dial->connect, &dial->peer.tcp, addr, on_connect);
     if (r == 0)
-        r = uv_timer_start(&dial->timer, on_late, dial->limit_ms / dial->n_addrs, 0);
+        r = uv_timer_start(&dial->timer, on_late, share_ms > 0 ? share_ms : 1, 0);
     if (r < 0) {
         dial_give_up(dial, uv_strerror(r));
         return;

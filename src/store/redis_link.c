@@ -27,7 +27,7 @@ struct redis_link {
     unsigned n_open; /* the dial and the handles, until they are closed */
 
     struct redis_call *calls, **last_call; /* outstanding, in order */
-    struct redis_call *first_unsent;       /* of them, or NULL: what is not written yet cannot be answered */
+    struct redis_call *first_unsent;       /* of them, or NULL: what no write has taken yet cannot be answered */
     struct redis_call auth, select, ping, trial;
     struct redis_out out;
     size_t since_role; /* bytes */
@@ -185,21 +185,26 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 
 /* Commands. */
 
+static void link_note_flush(struct redis_link *link, int status)
+{
+    if (link->closing)
+        return;
+    if (link->out.n == 0)
+        link->first_unsent = NULL;
+    if (status < 0)
+        link_lose(link, status);
+}
+
 static void on_written(struct redis_out *out, int status)
 {
-    struct redis_link *link = out->context;
-    if (!link->closing && status < 0)
-        link_lose(link, status);
+    link_note_flush(out->context, status);
 }
 
 static void on_prepare(uv_prepare_t *prepare)
 {
     struct redis_link *link = prepare->data;
     (void)uv_prepare_stop(prepare);
-    link->first_unsent = NULL;
-    int r = redis_out_flush(&link->out, &link->dial.peer.stream);
-    if (r < 0)
-        link_lose(link, r);
+    link_note_flush(link, redis_out_flush(&link->out, &link->dial.peer.stream));
 }
 
 static int link_append(struct redis_link *link, struct redis_call *call, bool after_role, size_t n_words,

@@ -184,6 +184,8 @@ START_TEST(list_has_every_login_once)
     ck_assert_int_eq(rig_record(&rig, ADDRESS, "bob", now + 10, now), LOGIN_DONE);
     ck_assert_str_eq(rig_redis("s", "SET gatepost:login:192.0.2.1 x"), "OK");
     ck_assert_str_eq(rig_redis("s", "SET gatepost:other x"), "OK");
+    ck_assert_str_eq(rig_redis("s", "ZADD gatepost:login:x\n\x1b[2J %lld x", (long long)now + 60), "1");
+    ck_assert_str_eq(rig_redis("s", "ZADD gatepost:login:192.0.2.3/24 %lld x", (long long)now + 60), "1");
     ck_assert_str_eq(rig_redis("s", "ZADD gatepostXlogin:192.0.2.2 %lld x", (long long)now + 60), "1");
     ck_assert_uint_eq(list_all(&rig, now + 20, names), 1);
     (void)snprintf(expected, sizeof expected, "[" ADDRESS "/alice=%lld]", (long long)now + 60);
