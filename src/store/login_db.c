@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum statement { BEGIN_READ, BEGIN_WRITE, COMMIT, LOOK_UP, LIST, RECORD, REMOVE, SWEEP, STATEMENT_COUNT };
+enum statement { BEGIN_READ, BEGIN_WRITE, COMMIT, LOOK_UP, LIST, RECORD, COUNT, REMOVE, SWEEP, STATEMENT_COUNT };
 
 static const char *const statements[STATEMENT_COUNT] = {
     [BEGIN_READ] = "BEGIN",
@@ -21,7 +21,8 @@ static const char *const statements[STATEMENT_COUNT] = {
              " ORDER BY address, user LIMIT ?4",
     [RECORD] = "INSERT INTO login (address, user, ends) VALUES (?1, ?2, ?3)"
                " ON CONFLICT DO UPDATE SET ends = excluded.ends WHERE excluded.ends > ends",
-    [REMOVE] = "DELETE FROM login WHERE address = ?1 AND ends > ?2",
+    [COUNT] = "SELECT count(*) FROM login WHERE address = ?1 AND ends > ?2",
+    [REMOVE] = "DELETE FROM login WHERE address = ?1",
     [SWEEP] = "DELETE FROM login WHERE (address, user) IN"
               " (SELECT address, user FROM login WHERE ends <= ?1 ORDER BY ends LIMIT ?2)",
 };
@@ -302,15 +303,21 @@ static int record(struct login_db *db, const struct login_request *request)
     return run(db, RECORD);
 }
 
-/* What has ended is left to the sweep: it would not count. */
-static int remove_live(struct login_db *db, struct login_request *request)
+/* What has ended goes too, though it does not count: a clock that is set back must not bring it to life again. */
+static int remove_all(struct login_db *db, struct login_request *request)
 {
-    sqlite3_stmt *stmt = db->statements[REMOVE];
-    if (!bind_text(stmt, 1, request->address) || !bind_number(stmt, 2, request->now))
+    sqlite3_stmt *count = db->statements[COUNT];
+    if (!bind_text(count, 1, request->address) || !bind_number(count, 2, request->now) ||
+        !bind_text(db->statements[REMOVE], 1, request->address))
         return SQLITE_NOMEM;
-    int code = run(db, REMOVE);
+    int code = sqlite3_step(count);
+    size_t n = code == SQLITE_ROW ? (size_t)sqlite3_column_int64(count, 0) : 0;
+    (void)sqlite3_reset(count);
+    if (code != SQLITE_ROW)
+        return sqlite3_extended_errcode(db->database.sqlite);
+    code = run(db, REMOVE);
     if (code == SQLITE_OK)
-        request->n_removed = (size_t)sqlite3_changes64(db->database.sqlite);
+        request->n_removed = n;
     return code;
 }
 
@@ -318,7 +325,7 @@ static int remove_live(struct login_db *db, struct login_request *request)
 static int write_one(struct login_db *db, struct login_request *request)
 {
     set_done(request);
-    int code = request->verb == LOGIN_REMOVE ? remove_live(db, request) : record(db, request);
+    int code = request->verb == LOGIN_REMOVE ? remove_all(db, request) : record(db, request);
     if ((code & 0xff) != SQLITE_CONSTRAINT || sqlite3_get_autocommit(db->database.sqlite) != 0)
         return code;
     request->outcome = LOGIN_BAD_KEY;
@@ -326,15 +333,19 @@ static int write_one(struct login_db *db, struct login_request *request)
     return SQLITE_OK;
 }
 
-static int sweep(struct login_db *db, int64_t now)
+static bool is_swept(const struct login_db *db, int64_t now)
+{
+    return now >= db->swept_at && now - db->swept_at < LOGIN_DB_SWEEP_S;
+}
+
+static int sweep(struct login_db *db, int64_t now, bool *all)
 {
     sqlite3_stmt *stmt = db->statements[SWEEP];
-    if (now >= db->swept_at && now - db->swept_at < LOGIN_DB_SWEEP_S)
-        return SQLITE_OK;
     if (!bind_number(stmt, 1, now) || !bind_number(stmt, 2, LOGIN_DB_SWEEP_ROWS))
         return SQLITE_NOMEM;
     int code = run(db, SWEEP);
-    if (code == SQLITE_OK && sqlite3_changes64(db->database.sqlite) < LOGIN_DB_SWEEP_ROWS)
+    *all = code != SQLITE_OK || sqlite3_changes64(db->database.sqlite) < LOGIN_DB_SWEEP_ROWS;
+    if (code == SQLITE_OK && *all)
         db->swept_at = now;
     return code;
 }
@@ -342,6 +353,7 @@ static int sweep(struct login_db *db, int64_t now)
 int login_db_write(struct login_db *db, struct login_request *requests, struct error *error)
 {
     int64_t now = 0;
+    bool all;
     int r = check_file(db, requests, error);
     if (r < 0)
         return r;
@@ -350,9 +362,18 @@ int login_db_write(struct login_db *db, struct login_request *requests, struct e
         code = write_one(db, request);
         now = request->now;
     }
-    if (code == SQLITE_OK)
-        code = sweep(db, now);
+    if (code == SQLITE_OK && !is_swept(db, now))
+        code = sweep(db, now, &all);
     if (code == SQLITE_OK)
         code = run(db, COMMIT);
     return code == SQLITE_OK ? check_file(db, requests, error) : give_up(db, code, requests, true, error);
+}
+
+int login_db_sweep(struct login_db *db, int64_t now, bool *all, struct error *error)
+{
+    int r = check_file(db, NULL, error);
+    if (r < 0)
+        return r;
+    int code = sweep(db, now, all);
+    return code == SQLITE_OK ? 0 : give_up(db, code, NULL, true, error);
 }

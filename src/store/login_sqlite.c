@@ -4,10 +4,12 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <time.h>
 
 enum {
-    BUSY_MS = 250, /* a lock of another program is waited for */
-    RETRY_MS = 500 /* between two attempts to open the database anew */
+    BUSY_MS = 250,  /* a lock of another program is waited for */
+    RETRY_MS = 500, /* between two attempts to open the database anew */
+    MS_PER_S = 1000
 };
 
 struct login_sqlite;
@@ -24,17 +26,19 @@ struct lane {
     struct login_request *taken, *rest;
     struct login_rows rows;
     int result;
+    bool swept_all;
     struct error error;
 };
 
 struct login_sqlite {
     struct login_store base;
-    uv_timer_t timer;
+    uv_timer_t timer, sweep_timer;
     uv_loop_t *loop;
     struct login_listener listener;
     enum login_store_state state;
     bool told; /* the listener knows how the first opening went */
-    bool closing, timer_closed;
+    bool closing;
+    unsigned n_timers; /* until they are closed */
     struct lane reads, writes;
 
     /* Opens and closes both connections, while no lane works. */
@@ -85,10 +89,15 @@ static void read_job(uv_work_t *work)
     lane->result = login_db_read(lane->db, lane->taken, &lane->rest, &lane->rows, &lane->error);
 }
 
+/* Where nothing is to be written, this was started for sweeping. */
 static void write_job(uv_work_t *work)
 {
     struct lane *lane = work->data;
-    lane->result = login_db_write(lane->db, lane->taken, &lane->error);
+    lane->swept_all = true;
+    if (lane->taken)
+        lane->result = login_db_write(lane->db, lane->taken, &lane->error);
+    else
+        lane->result = login_db_sweep(lane->db, time(NULL), &lane->swept_all, &lane->error);
 }
 
 /* On the loop. */
@@ -120,7 +129,7 @@ static void on_closed(uv_work_t *work, int status)
  * uv_queue_work fails for want of a callback alone, here and below. */
 static void go_on_closing(struct login_sqlite *store)
 {
-    if (!store->timer_closed || store->working || store->reads.working || store->writes.working)
+    if (store->n_timers > 0 || store->working || store->reads.working || store->writes.working)
         return;
     store->working = true;
     (void)uv_queue_work(store->loop, &store->work, close_job, on_closed);
@@ -184,14 +193,39 @@ static void go_down(struct login_sqlite *store)
 
 static void on_worked(uv_work_t *work, int status);
 
-static void start(struct lane *lane)
+static bool can_start(const struct lane *lane)
 {
-    struct login_sqlite *store = lane->store;
-    if (store->state != LOGIN_STORE_UP || store->closing || lane->working || !lane->waiting)
-        return;
+    return lane->store->state == LOGIN_STORE_UP && !lane->store->closing && !lane->working;
+}
+
+static void work(struct lane *lane)
+{
     lane->working = true;
     lane->taken = take_waiting(lane);
-    (void)uv_queue_work(store->loop, &lane->work, lane->job, on_worked);
+    (void)uv_queue_work(lane->store->loop, &lane->work, lane->job, on_worked);
+}
+
+static void start(struct lane *lane)
+{
+    if (can_start(lane) && lane->waiting)
+        work(lane);
+}
+
+static void on_sweep_timer(uv_timer_t *timer);
+
+static void schedule_sweep(struct login_sqlite *store, uint64_t after_ms)
+{
+    if (!store->closing)
+        (void)uv_timer_start(&store->sweep_timer, on_sweep_timer, after_ms, 0);
+}
+
+/* Where nobody writes, what has ended must not stay for ever either. */
+static void on_sweep_timer(uv_timer_t *timer)
+{
+    struct login_sqlite *store = timer->data;
+    schedule_sweep(store, LOGIN_DB_SWEEP_S * MS_PER_S);
+    if (can_start(&store->writes))
+        work(&store->writes);
 }
 
 /* The lane works until all is done, so that what `done` submits waits, and what it closes is not freed here. */
@@ -209,6 +243,8 @@ static void on_worked(uv_work_t *work, int status)
     finish(lane->taken);
     lane->taken = NULL;
     login_rows_clear(&lane->rows);
+    if (lane == &store->writes && lane->result == 0 && !lane->swept_all)
+        schedule_sweep(store, 0);
     if (store->closing || store->state == LOGIN_STORE_DOWN)
         fail_waiting(store);
     lane->working = false;
@@ -222,6 +258,7 @@ static void come_up(struct login_sqlite *store)
 {
     store->state = LOGIN_STORE_UP;
     tell(store, true, NULL);
+    schedule_sweep(store, 0);
     start(&store->reads);
     start(&store->writes);
 }
@@ -276,7 +313,7 @@ static enum login_store_state state(const struct login_store *base)
 static void on_timer_closed(uv_handle_t *timer)
 {
     struct login_sqlite *store = timer->data;
-    store->timer_closed = true;
+    store->n_timers--;
     go_on_closing(store);
 }
 
@@ -285,6 +322,7 @@ static void close_store(struct login_store *base)
     struct login_sqlite *store = (struct login_sqlite *)base;
     store->closing = true;
     uv_close((uv_handle_t *)&store->timer, on_timer_closed);
+    uv_close((uv_handle_t *)&store->sweep_timer, on_timer_closed);
     fail_waiting(store);
 }
 
@@ -318,7 +356,7 @@ static struct login_sqlite *new_store(const struct login_store_options *options)
     }
     store->base.ops = &ops;
     store->listener = options->listener;
-    store->work.data = store->timer.data = store;
+    store->work.data = store->timer.data = store->sweep_timer.data = store;
     lane_init(&store->reads, store, read_job);
     lane_init(&store->writes, store, write_job);
     return store;
@@ -341,11 +379,10 @@ int login_sqlite_open(struct login_store **out, uv_loop_t *loop, const struct lo
         return r;
     }
     store->state = r < 0 ? LOGIN_STORE_DOWN : LOGIN_STORE_OPENING;
-    r = uv_timer_init(loop, &store->timer);
-    if (r < 0) {
-        free_store(store);
-        return error_set(error, r, "a timer: %s", uv_strerror(r));
-    }
+    /* These only fill in the handle. */
+    (void)uv_timer_init(loop, &store->timer);
+    (void)uv_timer_init(loop, &store->sweep_timer);
+    store->n_timers = 2;
     (void)uv_timer_start(&store->timer, on_timer, 0, 0); /* what was found is told on the loop */
     *out = &store->base;
     return 0;
