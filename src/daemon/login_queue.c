@@ -87,7 +87,9 @@ void login_queue_add(struct login_queue *queue, struct queued_login *login)
     if (same && !same->submitted) {
         if (same->request.ends_at < login->request.ends_at)
             same->request.ends_at = login->request.ends_at;
-        free(login);
+        login->dropped = true;
+        if (!login->submitted)
+            free(login);
         return;
     }
     if (queue->n >= LOGIN_QUEUE_MAX) {

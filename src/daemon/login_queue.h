@@ -8,6 +8,7 @@
 #define GATEPOST_DAEMON_LOGIN_QUEUE_H
 
 #include "core/key_map.h"
+#include "daemon/time_limits.h"
 #include "store/login_store.h"
 
 enum { LOGIN_QUEUE_MAX = 100000 };
@@ -20,6 +21,7 @@ struct queued_login {
     struct login_request request; /* first: the store hands it back */
     struct logins *logins;
     struct login_report *report;                /* who waits to hear of it, or NULL */
+    struct time_limit limit;                    /* for telling him */
     struct queued_login *next, *prev;           /* the oldest first */
     uint64_t number;                            /* in that order */
     struct queued_login *next_here, *prev_here; /* of the same address */
@@ -43,7 +45,8 @@ struct login_queue {
 /* Not in the queue yet; NULL where memory is short. */
 struct queued_login *queued_login_new(struct str address, struct str user, int64_t ends_at);
 
-/* Takes the login over, and may free it at once: one that waits already is prolonged instead. */
+/* Takes the login over, and may free it at once: one that waits already is prolonged instead. Where the store has it,
+ * it is then `dropped`. */
 void login_queue_add(struct login_queue *queue, struct queued_login *login);
 
 /* Puts a login of the queue at its end. */

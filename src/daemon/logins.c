@@ -4,25 +4,34 @@
 #include "daemon/login_queue.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <time.h>
 
 enum {
     RETRY_MS = 250,      /* how often the store is asked to take what waits */
     DRAIN_AT_ONCE = 500, /* logins that are handed to the store together */
-    END_WAIT_MS = 2000   /* for the store to take what waits, at the end */
+    END_WAIT_MS = 2000,  /* for the store to take what waits, at the end */
+    /* A store that keeps to its time-out, as Redis', is left to say so itself. One in a file cannot: a disk may hang.
+     */
+    ANSWER_GRACE_MS = 100
 };
 
 struct login_look_up {
     struct login_request request; /* first: the store hands it back */
     struct logins *logins;
     struct login_wait *wait; /* NULL: nobody waits any more */
+    struct time_limit limit;
+    bool late;
     char address[IP_TEXT_SIZE];
 };
 
 struct logins {
     uv_timer_t retry; /* at the end, the time for draining */
     struct login_store *store;
+    uint32_t timeout_ms;
+    struct time_limits limits; /* for answers of the store */
+    size_t n_late;             /* look-ups that it has not answered in time, and not yet */
     struct login_queue queue;
     struct queued_login *direct; /* logins that the store has, and that have not waited */
     size_t n_draining;           /* of the queue, those that the store has */
@@ -55,16 +64,25 @@ static void keep(struct logins *logins, struct queued_login *login)
 
 /* Recording. */
 
-/* Says once that the store, which answers, takes no records, and once that it does again. */
-static void note_refusal(struct logins *logins, const struct login_request *request)
+/* Says it once. */
+static void say_refusal(struct logins *logins, const char *why)
+{
+    logins->refuses = true;
+    if (logins->refusal_said)
+        return;
+    logins->refusal_said = true;
+    log_warning_limited(&logins->refusal_limit, "the login store takes no logins, they wait: %s", why);
+}
+
+/* What has become of a login says whether the store takes others. */
+static void note_outcome(struct logins *logins, const struct login_request *request)
 {
     unsigned long suppressed;
     if (request->outcome == LOGIN_BAD_KEY)
         return;
     logins->refuses = request->outcome != LOGIN_DONE;
-    if (request->outcome == LOGIN_NO_WRITES && !logins->refusal_said) {
-        logins->refusal_said = true;
-        log_warning_limited(&logins->refusal_limit, "the login store takes no logins, they wait: %s", request->why);
+    if (request->outcome == LOGIN_NO_WRITES) {
+        say_refusal(logins, request->why);
     } else if (request->outcome == LOGIN_DONE && logins->refusal_said) {
         logins->refusal_said = false;
         if (log_limit_take(&logins->refusal_limit, &suppressed))
@@ -78,19 +96,20 @@ static void finish_closing(struct logins *logins);
 /* A login of the queue comes back. One that cannot be stored by itself makes room for the others. */
 static void on_drained(struct logins *logins, struct queued_login *login)
 {
-    bool stored = login->request.outcome == LOGIN_DONE, dropped = login->dropped;
+    enum login_outcome outcome = login->request.outcome;
     logins->n_draining--;
-    if (dropped) {
+    if (login->dropped) {
         free(login);
-    } else if (stored) {
+    } else if (outcome == LOGIN_DONE) {
         login_queue_drop(&logins->queue, login);
-    } else if (login->request.outcome == LOGIN_BAD_KEY) {
+    } else if (outcome == LOGIN_BAD_KEY) {
         login_queue_move_last(&logins->queue, login);
         login->stuck = true;
     }
     if (logins->n_draining > 0)
         return;
-    if (stored && logins->queue.first && !logins->queue.first->stuck)
+    bool got_on = outcome == LOGIN_DONE || outcome == LOGIN_BAD_KEY;
+    if (got_on && logins->queue.first && !logins->queue.first->stuck)
         drain(logins);
     if (logins->ending && logins->n_draining == 0)
         finish_closing(logins);
@@ -123,6 +142,7 @@ static void on_direct(struct logins *logins, struct queued_login *login)
     struct login_report *report = login->report;
     bool settled = login->request.outcome == LOGIN_DONE || login->dropped;
     const char *why = settled ? NULL : login->request.why;
+    (void)time_limit_end(&logins->limits, &login->limit);
     direct_remove(logins, login);
     if (settled || logins->closed)
         free(login);
@@ -139,7 +159,7 @@ static void on_recorded(struct login_request *request)
     struct queued_login *login = (struct queued_login *)request;
     struct logins *logins = login->logins;
     login->submitted = false;
-    note_refusal(logins, request);
+    note_outcome(logins, request);
     if (login->is_direct)
         on_direct(logins, login);
     else
@@ -178,6 +198,35 @@ static void on_retry(uv_timer_t *timer)
     schedule_retry(logins);
 }
 
+static struct error no_answer(const struct logins *logins)
+{
+    struct error why;
+    (void)error_set(&why, 0, "it does not answer within %u ms", (unsigned)logins->timeout_ms);
+    return why;
+}
+
+/* The store has a login for too long. It waits from now on as if the store had given it back to be tried again. */
+static void on_login_late(struct time_limit *limit)
+{
+    struct queued_login *login = (struct queued_login *)((char *)limit - offsetof(struct queued_login, limit));
+    struct logins *logins = login->logins;
+    struct login_report *report = login->report;
+    struct error why = no_answer(logins);
+    bool settled = login->dropped; /* as in on_direct */
+    say_refusal(logins, why.text);
+    login->report = NULL;
+    if (!settled) {
+        direct_remove(logins, login);
+        login->is_direct = false;
+        logins->n_draining++;
+        keep(logins, login);
+    }
+    if (!report)
+        return;
+    report->login = NULL;
+    report->answered(report, settled ? NULL : why.text);
+}
+
 int logins_record(struct logins *logins, const struct login_event *event, int64_t now, struct login_report *report)
 {
     struct queued_login *login = queued_login_new(str_of(event->address), event->user.whole, event->ends_at);
@@ -191,6 +240,7 @@ int logins_record(struct logins *logins, const struct login_event *event, int64_
         login->report = report;
         report->login = login;
         direct_add(logins, login);
+        time_limit_begin(&logins->limits, &login->limit, on_login_late);
         return 0;
     }
     keep(logins, login);
@@ -256,25 +306,27 @@ static bool collect_waiting(struct names *names, struct logins *logins, const st
     return true;
 }
 
-/* The names of the store, then those that wait. False where these are not all. */
-static bool collect_names(struct names *names, struct logins *logins, const struct login_request *request)
+static bool collect_stored(struct names *names, const struct login_request *request)
 {
-    size_t n_stored = request->outcome == LOGIN_DONE ? request->n_entries : 0;
-    for (size_t i = 0; i < n_stored; i++)
+    for (size_t i = 0; i < request->n_entries; i++)
         if (!names_add(names, request->entries[i].user))
             return false;
-    return collect_waiting(names, logins, request);
+    return true;
 }
 
-static void answer_wait(struct logins *logins, struct login_wait *wait, const struct login_request *request)
+static void answer_wait(struct login_look_up *look_up, bool known)
 {
+    struct logins *logins = look_up->logins;
+    struct login_wait *wait = look_up->wait;
+    const struct login_request *request = &look_up->request;
     struct names names = { .all = names.small, .size = NAMES_SMALL };
-    bool all = collect_names(&names, logins, request);
+    bool all = (!known || collect_stored(&names, request)) && collect_waiting(&names, logins, request);
+    look_up->wait = NULL;
     wait->look_up = NULL;
-    wait->facts = (struct login_facts){ .state = request->outcome == LOGIN_DONE ? LOGIN_KNOWN : LOGIN_UNAVAILABLE,
+    wait->facts = (struct login_facts){ .state = known ? LOGIN_KNOWN : LOGIN_UNAVAILABLE,
                                         .names = names.all,
                                         .n_names = names.n,
-                                        .more = request->outcome == LOGIN_DONE && (!request->whole || !all) };
+                                        .more = known && (!request->whole || !all) };
     wait->answered(wait);
     if (names.all != names.small)
         free(names.all);
@@ -283,9 +335,28 @@ static void answer_wait(struct logins *logins, struct login_wait *wait, const st
 static void on_looked_up(struct login_request *request)
 {
     struct login_look_up *look_up = (struct login_look_up *)request;
+    struct logins *logins = look_up->logins;
+    unsigned long suppressed;
+    (void)time_limit_end(&logins->limits, &look_up->limit);
+    if (look_up->late && --logins->n_late == 0 && request->outcome != LOGIN_AWAY &&
+        log_limit_take(&logins->change_limit, &suppressed))
+        log_info("the login store can be asked");
     if (look_up->wait)
-        answer_wait(look_up->logins, look_up->wait, request);
+        answer_wait(look_up, request->outcome == LOGIN_DONE);
     free(look_up);
+}
+
+/* The store has a look-up for too long. It keeps the request until it is done with it; nobody waits for that. */
+static void on_look_up_late(struct time_limit *limit)
+{
+    struct login_look_up *look_up = (struct login_look_up *)((char *)limit - offsetof(struct login_look_up, limit));
+    struct logins *logins = look_up->logins;
+    struct error why = no_answer(logins);
+    if (logins->n_late++ == 0)
+        log_warning_limited(&logins->change_limit, "the login store cannot be asked: %s", why.text);
+    look_up->late = true;
+    if (look_up->wait)
+        answer_wait(look_up, false);
 }
 
 int logins_look_up(struct logins *logins, const struct ip_addr *addr, int64_t now, struct login_wait *wait)
@@ -300,9 +371,11 @@ int logins_look_up(struct logins *logins, const struct ip_addr *addr, int64_t no
         .verb = LOGIN_LOOK_UP, .address = str_of(look_up->address), .now = now, .done = on_looked_up
     };
     wait->look_up = look_up;
-    if (login_store_submit(logins->store, &look_up->request) < 0) {
-        look_up->request.outcome = LOGIN_AWAY;
-        on_looked_up(&look_up->request);
+    if (logins->n_late > 0 || login_store_submit(logins->store, &look_up->request) < 0) {
+        answer_wait(look_up, false);
+        free(look_up);
+    } else {
+        time_limit_begin(&logins->limits, &look_up->limit, on_look_up_late);
     }
     return 0;
 }
@@ -373,6 +446,8 @@ int logins_open(struct logins **out, uv_loop_t *loop, const struct login_store_o
         return error_set(error, r, "a timer: %s", uv_strerror(r));
     }
     logins->retry.data = logins;
+    logins->timeout_ms = options->timeout_ms;
+    time_limits_init(&logins->limits, loop, options->timeout_ms + ANSWER_GRACE_MS);
     *out = logins;
     return login_store_open(&logins->store, loop, &with_listener, error);
 }
@@ -385,6 +460,7 @@ static void finish_closing(struct logins *logins)
     if (logins->queue.n > 0)
         log_warning("%zu logins that wait for the login store are lost", logins->queue.n);
     uv_close((uv_handle_t *)&logins->retry, NULL);
+    time_limits_close(&logins->limits);
     login_store_close(logins->store);
 }
 

@@ -305,6 +305,98 @@ START_TEST(who_has_gone_is_told_nothing)
 }
 END_TEST
 
+START_TEST(a_look_up_that_takes_too_long_opens_nothing_and_holds_up_nobody)
+{
+    struct asked asked, next;
+    ask(&asked, "192.0.2.7");
+    while (asked.n == 0)
+        (void)uv_run(&loop, UV_RUN_NOWAIT);
+    ck_assert_str_eq(asked.text, "unavailable");
+    ask(&next, "192.0.2.8");
+    ck_assert_int_eq(next.n, 1);
+    ck_assert_str_eq(next.text, "unavailable");
+    expect_held(1);
+    fake_answer(LOGIN_DONE, "a");
+    ck_assert_int_eq(asked.n, 1);
+    ask(&next, "192.0.2.8");
+    fake_answer(LOGIN_DONE, "b");
+    ck_assert_str_eq(next.text, "known b");
+}
+END_TEST
+
+START_TEST(a_login_that_takes_too_long_waits_and_counts)
+{
+    static const enum login_outcome outcomes[] = { LOGIN_DONE, LOGIN_AWAY, LOGIN_BAD_KEY };
+    struct told told, next;
+    struct asked asked;
+    report(&told, "alice", "192.0.2.7");
+    while (told.n == 0)
+        (void)uv_run(&loop, UV_RUN_NOWAIT);
+    ck_assert(told.n == 1 && told.waits);
+    report(&next, "bob", "192.0.2.7");
+    ck_assert(next.n == 1 && next.waits);
+    expect_held(1);
+    ask(&asked, "192.0.2.7");
+    expect_held(2);
+    fake_answer(outcomes[_i], NULL);
+    fake_answer(LOGIN_DONE, "");
+    ck_assert(strcmp(asked.text, _i == 0 ? "known bob" : "known bob alice") == 0 ||
+              strcmp(asked.text, "known alice bob") == 0);
+    while (logins_waiting(logins)) {
+        while (fake.n_held == 0)
+            (void)uv_run(&loop, UV_RUN_ONCE);
+        fake_answer(LOGIN_DONE, NULL);
+    }
+    ck_assert_int_eq(told.n, 1);
+}
+END_TEST
+
+START_TEST(a_late_login_joins_the_same_that_waits)
+{
+    struct told told[2];
+    report(&told[0], "alice", "192.0.2.7");
+    report(&told[1], "alice", "192.0.2.7");
+    fake_answer(LOGIN_NO_WRITES, NULL);
+    while (told[1].n == 0)
+        (void)uv_run(&loop, UV_RUN_NOWAIT);
+    ck_assert(told[1].waits);
+    ck_assert_ptr_null(logins_waiting(logins)->next);
+    fake_answer(LOGIN_NO_WRITES, NULL);
+    ck_assert_ptr_null(logins_waiting(logins)->next);
+}
+END_TEST
+
+START_TEST(a_late_login_that_was_removed_stays_removed)
+{
+    struct told told;
+    report(&told, "mallory", "192.0.2.66");
+    (void)logins_forget(logins, str_of("192.0.2.66"));
+    while (told.n == 0)
+        (void)uv_run(&loop, UV_RUN_NOWAIT);
+    ck_assert_ptr_null(logins_waiting(logins));
+    fake_answer(LOGIN_NO_WRITES, NULL);
+    ck_assert_ptr_null(logins_waiting(logins));
+}
+END_TEST
+
+/* The first of the queue cannot be stored, after a time in which nothing could. */
+START_TEST(a_bad_key_in_front_lets_the_others_by)
+{
+    struct told told[2];
+    report(&told[0], "bad", "192.0.2.7");
+    fake_answer(LOGIN_NO_WRITES, NULL);
+    report(&told[1], "good", "192.0.2.8");
+    while (fake.n_held == 0)
+        (void)uv_run(&loop, UV_RUN_ONCE);
+    fake_answer(LOGIN_BAD_KEY, NULL);
+    expect_held(1);
+    ck_assert(str_is(fake.held[0]->user, "good"));
+    fake_answer(LOGIN_DONE, NULL);
+    ck_assert(str_is(logins_waiting(logins)->request.user, "bad"));
+    ck_assert_ptr_null(logins_waiting(logins)->next);
+}
+END_TEST
+
 START_TEST(forgotten_logins_are_not_stored)
 {
     struct told told[3];
@@ -490,6 +582,11 @@ int main(void)
     tcase_add_test(desk, one_bad_key_does_not_hold_up_the_others);
     tcase_add_test(desk, a_look_up_joins_what_is_stored_and_what_waits);
     tcase_add_test(desk, who_has_gone_is_told_nothing);
+    tcase_add_test(desk, a_look_up_that_takes_too_long_opens_nothing_and_holds_up_nobody);
+    tcase_add_loop_test(desk, a_login_that_takes_too_long_waits_and_counts, 0, 3);
+    tcase_add_test(desk, a_late_login_joins_the_same_that_waits);
+    tcase_add_test(desk, a_late_login_that_was_removed_stays_removed);
+    tcase_add_test(desk, a_bad_key_in_front_lets_the_others_by);
     tcase_add_test(desk, forgotten_logins_are_not_stored);
     tcase_add_test(desk, one_login_that_fails_twice_waits_once);
     tcase_add_test(desk, a_login_that_is_removed_on_its_way_does_not_come_back);
