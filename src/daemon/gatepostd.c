@@ -23,11 +23,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 enum {
     USAGE_STATUS = 2,
     GRACE_MS = 20,             /* for requests that have been sent when we are told to stop */
     STOP_WAIT_MS = 5000,       /* for clients to take their answers */
+    END_MS = 9000,             /* for all of that, though a name server or a disk that hangs cannot be called off */
     RESERVED_CONNECTIONS = 16, /* so that clients of the policy service cannot keep others out */
     DESCRIPTORS_BESIDE = 64 + RESERVED_CONNECTIONS
 };
@@ -56,7 +58,7 @@ struct open_listener {
 struct daemon {
     uv_loop_t loop;
     uv_signal_t sigterm, sigint, sighup;
-    uv_timer_t grace;
+    uv_timer_t grace, end;
     uv_prepare_t before_wait;
     struct identity identity;
     char logins_url[LOGIN_URL_SIZE];
@@ -96,6 +98,15 @@ static void on_server_ended(void *context)
         logins_close(daemon->logins);
 }
 
+/* What is left has no way to end; nothing of it would be lost by waiting no longer. */
+static void on_end_overdue(uv_timer_t *timer)
+{
+    (void)timer;
+    log_error("ended without waiting any longer for a name server or a disk that does not answer");
+    log_close();
+    _exit(EX_OSERR);
+}
+
 /* Ends whatever has been started. */
 static void end_all(struct daemon *daemon)
 {
@@ -112,6 +123,10 @@ static void end_all(struct daemon *daemon)
     close_handle(&daemon->sighup);
     close_handle(&daemon->before_wait);
     close_handle(&daemon->grace);
+    if (daemon->end.type == UV_TIMER) {
+        (void)uv_timer_start(&daemon->end, on_end_overdue, END_MS, 0);
+        uv_unref((uv_handle_t *)&daemon->end);
+    }
 }
 
 static void on_grace_over(uv_timer_t *timer)
@@ -160,6 +175,8 @@ static int watch_signals(struct daemon *daemon)
         r = uv_signal_init(&daemon->loop, &daemon->sighup);
     if (r == 0)
         r = uv_timer_init(&daemon->loop, &daemon->grace);
+    if (r == 0)
+        r = uv_timer_init(&daemon->loop, &daemon->end);
     if (r == 0)
         r = uv_prepare_init(&daemon->loop, &daemon->before_wait);
     if (r == 0)
@@ -289,6 +306,8 @@ static int start_privileged(struct daemon *daemon, const struct config *config)
     const char *user = config_text(config, CONFIG_USER), *group = config_text(config, CONFIG_GROUP);
     if (find_identity(user, group, &daemon->identity, &error) < 0)
         return fail(EX_CONFIG, &error);
+    if (!config->value[CONFIG_DATABASE].set)
+        make_folder_of(config_text(config, CONFIG_DATABASE), &daemon->identity);
     if (read_logins_url(daemon, config, &error) < 0)
         return fail(EX_CONFIG, &error);
     int r = open_listeners(daemon, config, &error);
@@ -334,6 +353,8 @@ static int run(const struct config *config)
     int status = start(&daemon, config);
     if (status != EX_OK)
         end_all(&daemon);
+    (void)uv_run(&daemon.loop, UV_RUN_DEFAULT);
+    close_handle(&daemon.end);
     (void)uv_run(&daemon.loop, UV_RUN_DEFAULT);
     for (size_t i = 0; i < N_SERVICES; i++)
         server_free(daemon.servers[i]);
