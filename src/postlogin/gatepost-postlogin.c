@@ -71,10 +71,10 @@ static int read_options(int argc, char **argv, struct options *options, struct e
             options->service = optarg;
             break;
         case 'h':
-            options->mode = MODE_HELP;
-            return 0;
         case 'V':
-            options->mode = MODE_VERSION;
+            if (argc > 2) /* nobody who asks for it has more to say; with a user's mail, it is a slip */
+                return error_set(error, -EINVAL, "%s stands beside a command", word);
+            options->mode = option == 'h' ? MODE_HELP : MODE_VERSION;
             return 0;
         case ':':
             return error_set(error, -EINVAL, "%s needs a value", word);

@@ -324,7 +324,9 @@ def usage(tap, scratch, syslog):
             ("an unknown option with a path for a value", ("--sokket", folder), "there is no option --sokket"),
             ("a typographic dash", ("\u2013\u2013service", "imap"), "there is no option \u2013\u2013service"),
             ("unknown letters", ("-xy",), "there is no option -xy"),
-            ("a value forgotten before an option", ("--service", "--socket", folder), "--service needs a value")):
+            ("a value forgotten before an option", ("--service", "--socket", folder), "--service needs a value"),
+            ("a question for help", ("-h",), "-h stands beside a command"),
+            ("a question for the version", ("--service", "imap", "--version"), "--version stands beside a command")):
         with tap.case("%s: the command runs" % title):
             expect_mail(syslog, words, ERROR, "^no login is reported: " + text + "$")
     with tap.case("a value forgotten before the command: the command runs"):
