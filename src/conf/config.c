@@ -230,18 +230,6 @@ const struct config_info *config_info(enum config_key key)
     return &infos[key];
 }
 
-enum config_key config_by_name(const char *name)
-{
-    for (int k = 0; k < CONFIG_COUNT; k++) {
-        size_t i = 0;
-        while (infos[k].name[i] && (name[i] == infos[k].name[i] || (name[i] == '-' && infos[k].name[i] == '_')))
-            i++;
-        if (!infos[k].name[i] && !name[i])
-            return (enum config_key)k;
-    }
-    return CONFIG_COUNT;
-}
-
 static void clear(struct config_value *value)
 {
     for (size_t i = 0; i < value->n; i++)

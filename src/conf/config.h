@@ -71,9 +71,6 @@ struct config_info {
 /* Never NULL for a key below CONFIG_COUNT; valid for ever. */
 const struct config_info *config_info(enum config_key key);
 
-/* CONFIG_COUNT where no key has that name; with dashes or underscores. */
-enum config_key config_by_name(const char *name);
-
 struct config_value {
     char **texts;
     size_t n;
