@@ -1,0 +1,184 @@
+/*
+ * The look-ups of trie.h.
+ */
+#include "core/trie.h"
+#include "core/trie_node.h"
+
+struct walk {
+    const struct trie_query *query;
+    trie_visit *visit;
+    void *context;
+};
+
+/* Tails. `begin` is how many bytes of the key come before the tail. */
+
+static bool tail_matches(const struct trie_query *query, const struct trie_row *row, size_t begin)
+{
+    const unsigned char *key = row->key + begin;
+    size_t n = row->key_n - begin;
+    if (8 * n + row->bits > query->tail_bits)
+        return false;
+    for (size_t i = 0; i < n; i++)
+        if (key[i] != query->tail[i])
+            return false;
+    return row->bits == 0 || (key[n] ^ query->tail[n]) >> (8 - row->bits) == 0;
+}
+
+static bool scan_tails(const struct walk *walk, const struct trie_node *node, size_t begin)
+{
+    const struct trie_bucket *bucket = (const struct trie_bucket *)node;
+    const struct trie_row *row;
+    for (uint32_t at = 0; at < bucket->used; at += row->size) {
+        row = bucket_row(bucket, at);
+        if (tail_matches(walk->query, row, begin) && walk->visit(row, walk->context))
+            return true;
+    }
+    return false;
+}
+
+static bool match_tail(const struct walk *walk, const struct trie_node *node, unsigned depth, size_t begin)
+{
+    const struct trie_query *query = walk->query;
+    unsigned at = depth - 2 * (unsigned)begin; /* in half-bytes of the tail */
+    while (node && node->kind != TRIE_BUCKET) {
+        if (node->kind == TRIE_SKIP) {
+            const struct trie_skip *skip = (const struct trie_skip *)node;
+            if (4 * at + 8 * skip->n > query->tail_bits || memcmp(query->tail + at / 2, skip->bytes, skip->n) != 0)
+                return false;
+            at += 2 * skip->n;
+            node = skip->child;
+            continue;
+        }
+        const struct trie_branch *branch = (const struct trie_branch *)node;
+        if (branch->own && scan_tails(walk, branch->own, begin))
+            return true;
+        if (4 * (at + 1) > query->tail_bits)
+            return false;
+        unsigned half = half_byte(query->tail, at++);
+        node = branch_has(node, half) ? branch->child[branch_place(node, half)] : NULL;
+    }
+    return node && scan_tails(walk, node, begin);
+}
+
+/* Text. No byte of it below TRIE_TEXT_MIN matches anything: it would be taken for a mark. */
+
+static bool text_matches(const struct trie_query *query, const struct trie_row *row, size_t from)
+{
+    size_t i = from, n = row->key_n < query->n ? row->key_n : query->n;
+    while (i < n && row->key[i] == query->text[i] && query->text[i] >= TRIE_TEXT_MIN)
+        i++;
+    return i < row->key_n && row->key[i] < TRIE_MARKS && query->ends(query, i, row->key[i]) &&
+           tail_matches(query, row, i + 1);
+}
+
+static bool scan_texts(const struct walk *walk, const struct trie_node *node, size_t from)
+{
+    const struct trie_bucket *bucket = (const struct trie_bucket *)node;
+    const struct trie_row *row;
+    for (uint32_t at = 0; at < bucket->used; at += row->size) {
+        row = bucket_row(bucket, at);
+        if (text_matches(walk->query, row, from) && walk->visit(row, walk->context))
+            return true;
+    }
+    return false;
+}
+
+/* The keys that end in a mark behind `at` bytes of text; node is what a branch has for the upper half of a mark. */
+static bool match_marks(const struct walk *walk, const struct trie_node *node, size_t at)
+{
+    if (node->kind == TRIE_BUCKET)
+        return scan_texts(walk, node, at);
+    const struct trie_branch *branch = (const struct trie_branch *)node;
+    for (unsigned mark = 0; mark < TRIE_MARKS; mark++)
+        if (branch_has(node, mark) && walk->query->ends(walk->query, at, (unsigned char)mark) &&
+            match_tail(walk, branch->child[branch_place(node, mark)], 2 * (unsigned)at + 2, at + 1))
+            return true;
+    return false;
+}
+
+static bool match_text(const struct walk *walk, const struct trie_node *node)
+{
+    const struct trie_query *query = walk->query;
+    unsigned depth = 0;
+    while (node && node->kind != TRIE_BUCKET) {
+        size_t at = depth / 2;
+        if (node->kind == TRIE_SKIP) {
+            const struct trie_skip *skip = (const struct trie_skip *)node;
+            if (at + skip->n > query->n || memcmp(query->text + at, skip->bytes, skip->n) != 0)
+                return false;
+            depth += 2 * skip->n;
+            node = skip->child;
+            continue;
+        }
+        const struct trie_branch *branch = (const struct trie_branch *)node;
+        if (depth % 2 == 0 && branch_has(node, 0) && match_marks(walk, branch->child[0], at))
+            return true;
+        if (at >= query->n || query->text[at] < TRIE_TEXT_MIN)
+            return false;
+        unsigned half = half_byte(query->text, depth++);
+        node = branch_has(node, half) ? branch->child[branch_place(node, half)] : NULL;
+    }
+    return node && scan_texts(walk, node, depth / 2);
+}
+
+bool trie_match(const struct trie *trie, const struct trie_query *query, trie_visit *visit, void *context)
+{
+    struct walk walk = { query, visit, context };
+    return query->n == 0 ? match_tail(&walk, trie->root, 0, 0) : match_text(&walk, trie->root);
+}
+
+/* All rows below a node. */
+
+struct beginning {
+    const unsigned char *bytes;
+    size_t n;
+};
+
+static bool each_row(const struct trie_bucket *bucket, const struct beginning *begin, trie_visit *visit, void *context)
+{
+    const struct trie_row *row;
+    for (uint32_t at = 0; at < bucket->used; at += row->size) {
+        row = bucket_row(bucket, at);
+        if (row->key_n >= begin->n && (begin->n == 0 || memcmp(row->key, begin->bytes, begin->n) == 0) &&
+            visit(row, context))
+            return true;
+    }
+    return false;
+}
+
+static bool each_below(const struct trie_node *node, const struct beginning *begin, trie_visit *visit, void *context)
+{
+    if (!node)
+        return false;
+    if (node->kind == TRIE_BUCKET)
+        return each_row((const struct trie_bucket *)node, begin, visit, context);
+    if (node->kind == TRIE_SKIP)
+        return each_below(((const struct trie_skip *)node)->child, begin, visit, context);
+    const struct trie_branch *branch = (const struct trie_branch *)node;
+    bool ended = each_below(branch->own, begin, visit, context);
+    for (unsigned i = 0, n = (unsigned)__builtin_popcount((unsigned)node->children); i < n && !ended; i++)
+        ended = each_below(branch->child[i], begin, visit, context);
+    return ended;
+}
+
+bool trie_each(const struct trie *trie, const unsigned char *begin, size_t n, trie_visit *visit, void *context)
+{
+    struct beginning beginning = { begin, n };
+    const struct trie_node *node = trie->root;
+    unsigned depth = 0;
+    while (node && node->kind != TRIE_BUCKET && depth / 2 < n) {
+        if (node->kind == TRIE_SKIP) {
+            const struct trie_skip *skip = (const struct trie_skip *)node;
+            size_t rest = n - depth / 2;
+            if (memcmp(skip->bytes, begin + depth / 2, rest < skip->n ? rest : skip->n) != 0)
+                return false;
+            depth += 2 * skip->n;
+            node = skip->child;
+        } else {
+            unsigned half = half_byte(begin, depth++);
+            const struct trie_branch *branch = (const struct trie_branch *)node;
+            node = branch_has(node, half) ? branch->child[branch_place(node, half)] : NULL;
+        }
+    }
+    return each_below(node, &beginning, visit, context);
+}
