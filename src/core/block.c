@@ -314,3 +314,25 @@ bool block_holds(const struct block *block, const struct ip_addr *addr)
 {
     return block->first.v6 == addr->v6 && ip_compare(&block->first, addr) <= 0 && ip_compare(addr, &block->last) <= 0;
 }
+
+size_t prefix_key_write(unsigned char *to, const struct prefix *prefix, unsigned *bits)
+{
+    size_t n = 0;
+    unsigned bytes = prefix->len / 8;
+    *bits = prefix->len % 8;
+    to[n++] = prefix->addr.v6 ? PREFIX_KEY_V6 : PREFIX_KEY_V4;
+    for (unsigned i = 0; i < bytes + (*bits ? 1 : 0); i++) {
+        uint64_t half = i < 8 ? prefix->addr.hi : prefix->addr.lo;
+        to[n++] = (unsigned char)(half >> (56 - i % 8 * 8));
+    }
+    return 1 + bytes;
+}
+
+void prefix_key_read(const unsigned char *key, size_t n, unsigned bits, struct prefix *prefix)
+{
+    *prefix = (struct prefix){ .addr.v6 = key[0] == PREFIX_KEY_V6, .len = (unsigned)(n - 1) * 8 + bits };
+    for (size_t i = 1; i < n + (bits ? 1 : 0); i++) {
+        uint64_t *half = i <= 8 ? &prefix->addr.hi : &prefix->addr.lo;
+        *half |= (uint64_t)key[i] << (56 - (i - 1) % 8 * 8);
+    }
+}

@@ -73,4 +73,11 @@ bool block_next_prefix(struct block_rest *rest, struct prefix *prefix);
 
 void prefix_format(const struct prefix *prefix, char text[BLOCK_TEXT_SIZE]);
 
+/* A prefix as the key of a trie: a byte for the family, then its bits. */
+enum { PREFIX_KEY_V4 = 4, PREFIX_KEY_V6 = 6, PREFIX_KEY_BYTES = 17 };
+
+/* Returns the number of whole bytes and sets that of the bits in the byte behind them, where there are any. */
+size_t prefix_key_write(unsigned char *to, const struct prefix *prefix, unsigned *bits);
+void prefix_key_read(const unsigned char *key, size_t n, unsigned bits, struct prefix *prefix);
+
 #endif

@@ -36,7 +36,7 @@ static bool is_unverified(struct decider *d)
     int r = rules_relay(d->rules, d->addr, decider_attr(d, ATTR_REVERSE_CLIENT_NAME), d->now, &rule);
     if (r < 0)
         d->error = r;
-    return rule && rule->value == RULE_GRANT;
+    return rule && rule_value(rule) == RULE_GRANT;
 }
 
 /* Answers with a refusal, unless it is only observed: then the next step decides. */
@@ -66,12 +66,13 @@ static bool refuse(struct decider *d, enum reason reason, const struct rule *rul
 
 static bool is_refused_client(const struct decider *d)
 {
-    return d->relay && d->relay->value == RULE_REFUSE;
+    return d->relay && rule_value(d->relay) == RULE_REFUSE;
 }
 
 static bool is_granted(const struct decider *d)
 {
-    return decider_number(d, SETTING_RELAY_FOR) >= RELAY_FOR_ADDRESSES && d->relay && d->relay->value == RULE_GRANT;
+    return decider_number(d, SETTING_RELAY_FOR) >= RELAY_FOR_ADDRESSES && d->relay &&
+           rule_value(d->relay) == RULE_GRANT;
 }
 
 /* A login counts; when_unknown says which way is the lenient one. */
@@ -168,7 +169,7 @@ static bool may_relay(struct decider *d, struct right *right)
 static bool step_client(struct decider *d)
 {
     const struct rule *row = rules_access(d->rules, d->addr, d->now);
-    if (row && row->value == RULE_REFUSE)
+    if (row && rule_value(row) == RULE_REFUSE)
         return refuse(d, REASON_ACCESS, row, SETTING_NONE, "access_block denies this client");
     if (!row && decider_number(d, SETTING_UNLISTED_CLIENTS) == UNLISTED_DENY)
         return refuse(d, REASON_ACCESS, NULL, SETTING_UNLISTED_CLIENTS, "no row of access_block covers this client");

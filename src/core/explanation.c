@@ -35,8 +35,10 @@ static const struct {
     [STEP_END] = { "12", "end" },
 };
 
-static void make_note(struct str *text, const struct decide_note *note, const struct settings *settings)
+static void make_note(struct explanation *explanation, size_t i, const struct decide_note *note,
+                      const struct settings *settings)
 {
+    struct str *text = explanation->note[i];
     static const char *const outcomes[] = { "passed", "observed", "decided" };
     text[NOTE_STEP] = str_of(steps[note->step].number);
     text[NOTE_NAME] = str_of(steps[note->step].name);
@@ -45,11 +47,12 @@ static void make_note(struct str *text, const struct decide_note *note, const st
     if (note->reason != REASON_NONE)
         text[NOTE_REASON] = str_of(reasons[note->reason].name);
     if (note->rule) {
-        text[NOTE_TABLE] = str_of(rule_tables[note->rule->table].name);
-        text[NOTE_KEY] = str_of(rule_key(note->rule));
-        text[NOTE_CLIENT] = str_of(rule_client(note->rule));
-        text[NOTE_COLUMN] = str_of(rule_tables[note->rule->table].value);
-        text[NOTE_VALUE] = str_of(rule_value_text(note->rule));
+        enum rule_table table = rule_table(note->rule);
+        text[NOTE_TABLE] = str_of(rule_tables[table].name);
+        text[NOTE_KEY] = rule_key_text(note->rule, explanation->key[i]);
+        text[NOTE_CLIENT] = rule_client_text(note->rule, explanation->client[i]);
+        text[NOTE_COLUMN] = str_of(rule_tables[table].value);
+        text[NOTE_VALUE] = rule_value_text(note->rule);
     }
     if (note->setting != SETTING_NONE) {
         text[NOTE_SETTING] = str_of(setting_info(note->setting)->name);
@@ -79,7 +82,7 @@ void explanation_make(struct explanation *explanation, const struct decision *de
         field[EXPLANATION_OBSERVE_ALL] = str_of("yes");
     explanation->n_notes = decision->n_notes;
     for (size_t i = 0; i < decision->n_notes; i++)
-        make_note(explanation->note[i], &decision->notes[i], settings);
+        make_note(explanation, i, &decision->notes[i], settings);
 }
 
 void explanation_each(const struct explanation *explanation, explanation_visit *visit, void *context)

@@ -44,6 +44,8 @@ struct explanation {
     size_t n_notes;
     char action[REPLY_MAX_BYTES];
     char too_many[24];
+    char key[DECIDE_NOTES][RULE_TEXT_BYTES];
+    char client[DECIDE_NOTES][BLOCK_TEXT_SIZE];
 };
 
 /* Everything it says points into itself, or belongs to the decision, its rules and its logins. */

@@ -50,7 +50,7 @@ static int find_exception(const struct rules *rules, const struct ip_addr *addr,
         int r = rules_relay(rules, addr, no_name, now, &relay);
         if (r < 0)
             return r;
-        if (relay && relay->value == RULE_REFUSE)
+        if (relay && rule_value(relay) == RULE_REFUSE)
             *why = "relay_grant refuses the address";
     }
     return 0;

@@ -1,304 +1,242 @@
 #include "core/rules.h"
 
+#include "core/name_key.h"
 #include "core/rules_index.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-static void free_chain(void *chain)
+/* Settings. */
+
+static struct shared_settings *new_settings(void)
 {
-    struct rule *rule = chain;
-    while (rule) {
-        struct rule *next = rule->next;
-        free(rule);
-        rule = next;
-    }
+    struct shared_settings *settings = malloc(sizeof *settings);
+    if (!settings)
+        return NULL;
+    settings->users = 1;
+    settings_init(&settings->settings);
+    return settings;
 }
 
-static void free_accept_clients(void *filed)
+static void release_settings(struct shared_settings *settings)
 {
-    struct accept_clients *clients = filed;
-    prefix_map_fini(&clients->blocks, free_chain);
-    free_chain(clients->any);
-    free(clients);
+    if (!settings || --settings->users > 0)
+        return;
+    settings_fini(&settings->settings);
+    free(settings);
 }
+
+/* A version has its own settings from its first change of them on. */
+static int own_settings(struct rules *rules)
+{
+    if (rules->settings->users == 1)
+        return 0;
+    struct shared_settings *mine = new_settings();
+    if (!mine)
+        return -ENOMEM;
+    if (settings_copy(&mine->settings, &rules->settings->settings) < 0) {
+        release_settings(mine);
+        return -ENOMEM;
+    }
+    release_settings(rules->settings);
+    rules->settings = mine;
+    return 0;
+}
+
+/* Versions. */
 
 struct rules *rules_new(void)
 {
     struct rules *rules = calloc(1, sizeof *rules);
-    if (rules) {
-        settings_init(&rules->settings);
-        rules->sealed = true;
+    if (!rules)
+        return NULL;
+    rules->generation = rules->edit.generation = 1;
+    rules->settings = new_settings();
+    rules->bare_kills = rules_find_bare_kills(rules);
+    if (!rules->settings || !rules->bare_kills) {
+        rules_free(rules);
+        return NULL;
     }
     return rules;
+}
+
+struct rules *rules_fork(const struct rules *base)
+{
+    struct rules *rules = malloc(sizeof *rules);
+    if (!rules)
+        return NULL;
+    *rules = *base;
+    rules->base = base;
+    rules->generation++;
+    rules->edit = (struct trie_edit){ .generation = rules->generation };
+    rules->settings->users++;
+    rules->bare_kills->users++;
+    return rules;
+}
+
+static void release_shared(struct rules *rules)
+{
+    release_settings(rules->settings);
+    rules_release_bare_kills(rules->bare_kills);
+}
+
+void rules_settle(struct rules *rules)
+{
+    struct rules *base = (struct rules *)rules->base;
+    trie_edit_keep(&rules->edit);
+    rules->base = NULL;
+    if (!base)
+        return;
+    release_shared(base);
+    free(base);
+}
+
+static void free_trie(const struct rules *rules, struct trie *trie)
+{
+    if (rules->base)
+        trie_free_generation(trie, rules->generation);
+    else
+        trie_free(trie);
 }
 
 void rules_free(struct rules *rules)
 {
     if (!rules)
         return;
-    rules_free_bare_kills(rules);
-    settings_fini(&rules->settings);
-    prefix_map_fini(&rules->access, free_chain);
-    prefix_map_fini(&rules->relay, free_chain);
-    key_map_fini(&rules->relay_names, free_chain);
-    key_map_fini(&rules->kill.map, free_chain);
-    key_map_fini(&rules->accept.map, free_accept_clients);
-    key_map_fini(&rules->domains, free_chain);
-    key_map_fini(&rules->users, free_chain);
-    key_map_fini(&rules->lists, free_chain);
+    for (int t = 0; t < TRIE_COUNT; t++)
+        free_trie(rules, &rules->trie[t]);
+    for (int t = 0; t < RULE_TABLE_COUNT; t++)
+        free_trie(rules, &rules->locals[t]);
+    trie_edit_drop(&rules->edit);
+    release_shared(rules);
     free(rules);
 }
 
-/* An alias names another account than itself. */
-static int read_account(const struct rule_row *row, enum rule_value *value, struct error *error)
+/* Filing. */
+
+static int put_in(struct rules *rules, struct trie *trie, const struct trie_row *row, bool *found)
 {
-    if (row->value.n == 0) {
-        *value = RULE_USER_ACCOUNT;
+    int r = trie_remove(trie, &rules->edit, row, rule_is_same_row, row);
+    *found = *found || r == 1;
+    return r < 0 ? r : trie_add(trie, &rules->edit, row);
+}
+
+static int take_from(struct rules *rules, struct trie *trie, const struct trie_row *row, bool *found)
+{
+    int r = trie_remove(trie, &rules->edit, row, rule_is_same_row, row);
+    *found = *found || r == 1;
+    return r < 0 ? r : 0;
+}
+
+static bool has_locals(enum rule_table table)
+{
+    return table == RULE_KILL_ENTRY || table == RULE_LOCAL_USER || table == RULE_LOCAL_LIST;
+}
+
+/* Files an address that may be at a local domain under its local part, or takes it from there. */
+static int refile_local(struct rules *rules, const struct rule *rule, bool wanted)
+{
+    union rule_space local;
+    struct trie *trie = &rules->locals[rule_table(rule)];
+    bool found = false;
+    rule_make_local(&local, rule);
+    return wanted ? put_in(rules, trie, &local.row, &found) : take_from(rules, trie, &local.row, &found);
+}
+
+/* Of an address: its domain. False for what is none. */
+static bool domain_of(const struct trie_row *row, struct name_query *domain)
+{
+    struct str key = str_make((const char *)row->key, row->key_n);
+    size_t at = str_find(key, '@');
+    if (at == 0 || at + 2 >= key.n)
+        return false;
+    name_query_init_backwards(domain, str_first(key, at));
+    return true;
+}
+
+static int file_local(struct rules *rules, const struct trie_row *row, bool wanted)
+{
+    struct name_query domain;
+    if (!has_locals(rule_table(rule_of(row))) || !domain_of(row, &domain) || !rules_may_be_local(rules, &domain))
         return 0;
-    }
-    struct mail_addr address, account;
-    int r = mail_parse(&address, row->key, MAIL_AS_SENT), r2 = mail_parse(&account, row->value, MAIL_AS_SENT);
-    if (r == 0 && r2 == 0)
-        *value = str_equal(address.whole, account.whole) ? RULE_USER_ACCOUNT : RULE_USER_ALIAS;
-    else
-        r = error_set(error, -ENOMEM, "out of memory");
-    mail_fini(&address);
-    mail_fini(&account);
-    return r;
+    return refile_local(rules, rule_of(row), wanted);
 }
 
-static int read_value(const struct rule_row *row, enum rule_value *value, struct error *error)
-{
-    static const struct {
-        enum rule_table table;
-        const char *text;
-        enum rule_value value;
-    } values[] = {
-        { RULE_ACCESS_BLOCK, "deny", RULE_REFUSE },
-        { RULE_ACCESS_BLOCK, "grant", RULE_GRANT },
-        { RULE_RELAY_GRANT, "grant", RULE_GRANT },
-        { RULE_RELAY_GRANT, "refuse", RULE_REFUSE },
-        { RULE_LOCAL_DOMAIN, "local", RULE_DOMAIN_LOCAL },
-        { RULE_LOCAL_DOMAIN, "relay", RULE_DOMAIN_RELAY },
-        { RULE_LOCAL_LIST, "yes", RULE_LIST_OPEN },
-        { RULE_LOCAL_LIST, "no", RULE_LIST_CLOSED },
-        { RULE_LOCAL_LIST, "", RULE_LIST_AS_SET },
-        { RULE_KILL_ENTRY, "", RULE_PLAIN },
-        { RULE_ACCEPT_ENTRY, "", RULE_PLAIN },
-    };
-    if (row->table == RULE_LOCAL_USER)
-        return read_account(row, value, error);
-    for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
-        if (values[i].table == row->table && str_is(row->value, values[i].text)) {
-            *value = values[i].value;
-            return 0;
-        }
-    }
-    const char *column = rule_tables[row->table].value;
-    return error_set(error, -EINVAL, "%s \"%.*s\" is not known", column ? column : "value", STR_ARGS(row->value));
-}
-
-static struct rule *new_rule(const struct rule_row *row, enum rule_value value)
-{
-    size_t n = row->key.n + row->client.n + row->value.n + 3;
-    struct rule *rule = calloc(1, sizeof *rule + n);
-    if (!rule)
-        return NULL;
-    rule->table = row->table;
-    rule->value = value;
-    rule->expires_at = row->expires_at;
-    rule->key_n = row->key.n;
-    rule->client_n = row->client.n;
-    rule->value_n = row->value.n;
-    char *at = rule->text;
-    const struct str *parts[] = { &row->key, &row->client, &row->value };
-    for (size_t i = 0; i < 3; i++) {
-        if (parts[i]->n)
-            memcpy(at, parts[i]->p, parts[i]->n);
-        at += parts[i]->n + 1;
-    }
-    return rule;
-}
-
-/* Where a row is filed: a place that holds a chain. With `make`, a place that does not exist is made. */
-struct filing {
+/* What hangs on local_domain, where a row of that has come or gone. */
+struct refiling {
     struct rules *rules;
-    const struct rule_row *row;
-    enum rule_value value;
-    bool make;
-    bool found; /* the row was there before */
+    int result;
 };
 
-static void drop_from(struct filing *filing, struct rule **chain)
+static bool refile(const struct trie_row *row, void *context)
 {
-    const struct rule_row *row = filing->row;
-    for (struct rule **link = chain; *link; link = &(*link)->next) {
-        if (str_equal(str_make(rule_key(*link), (*link)->key_n), row->key) &&
-            str_equal(str_make(rule_client(*link), (*link)->client_n), row->client)) {
-            struct rule *gone = *link;
-            *link = gone->next;
-            free(gone);
-            filing->found = true;
-            return;
-        }
-    }
+    struct refiling *refiling = context;
+    struct name_query domain;
+    if (domain_of(row, &domain))
+        refiling->result = refile_local(refiling->rules, rule_of(row), rules_may_be_local(refiling->rules, &domain));
+    return refiling->result < 0;
 }
 
-/* Puts the row into the chain in place of an older one with the same key, or takes it out. */
-static int file_in_chain(struct filing *filing, void **place)
+/* The addresses at that domain, or at all those below it, begin with its key but for the mark. */
+static int refile_below(struct rules *rules, const struct trie_row *domain)
 {
-    struct rule *chain = *place;
-    if (filing->make) {
-        struct rule *rule = new_rule(filing->row, filing->value);
-        if (!rule)
-            return -ENOMEM;
-        drop_from(filing, &chain);
-        rule->next = chain;
-        chain = rule;
-    } else {
-        drop_from(filing, &chain);
-    }
-    *place = chain;
-    return 0;
+    struct refiling refiling = { rules, 0 };
+    for (int t = 0; t < RULE_TABLE_COUNT && refiling.result == 0; t++)
+        if (has_locals((enum rule_table)t))
+            (void)trie_each(&rules->trie[t], domain->key, domain->key_n - 1U, refile, &refiling);
+    return refiling.result;
 }
 
-static int file_in_prefix(struct filing *filing, struct prefix_map *map, const struct prefix *prefix)
+/* A row comes or goes. */
+struct filing {
+    struct rules *rules;
+    const struct rule_reading *reading;
+    bool make;
+    bool found; /* it was there before */
+};
+
+static int file_rule(struct filing *filing, const struct prefix *block, const struct prefix *client)
 {
-    void **place = filing->make ? prefix_map_put(map, prefix) : prefix_map_get(map, prefix);
-    if (!place)
-        return filing->make ? -ENOMEM : 0;
-    int r = file_in_chain(filing, place);
-    if (!*place)
-        prefix_map_remove(map, prefix);
+    struct rules *rules = filing->rules;
+    enum rule_table table = filing->reading->row->table;
+    unsigned which = table == RULE_RELAY_GRANT && !block ? TRIE_RELAY_NAMES : (unsigned)table;
+    union rule_space space;
+    rule_make(&space, filing->reading, block, client);
+    int r = filing->make ? put_in(rules, &rules->trie[which], &space.row, &filing->found)
+                         : take_from(rules, &rules->trie[which], &space.row, &filing->found);
+    if (r == 0)
+        r = file_local(rules, &space.row, filing->make);
+    if (r == 0 && table == RULE_LOCAL_DOMAIN)
+        r = refile_below(rules, &space.row);
     return r;
 }
 
-static int file_in_prefixes(struct filing *filing, struct prefix_map *map, const struct block *block)
+static int file(struct filing *filing)
 {
-    struct block_rest rest = block_prefixes(block);
+    const struct rule_reading *reading = filing->reading;
+    bool has_client = reading->row->client.n > 0;
     struct prefix prefix;
     int r = 0;
+    if (!reading->key.is_block && !has_client)
+        return file_rule(filing, NULL, NULL);
+    struct block_rest rest = block_prefixes(has_client ? &reading->client : &reading->key.block);
     while (r == 0 && block_next_prefix(&rest, &prefix))
-        r = file_in_prefix(filing, map, &prefix);
+        r = file_rule(filing, has_client ? NULL : &prefix, has_client ? &prefix : NULL);
     return r;
 }
 
-static int file_in_keys(struct filing *filing, struct key_map *map, char kind, struct str name)
+static bool is_pattern(const struct rule_reading *reading)
 {
-    void *chain = key_map_get(map, kind, name);
-    if (!chain && !filing->make)
-        return 0;
-    void **place = key_map_put(map, kind, name);
-    if (!place)
-        return -ENOMEM;
-    int r = file_in_chain(filing, place);
-    if (!*place)
-        key_map_remove(map, kind, name);
-    return r;
+    return reading->row->table == RULE_KILL_ENTRY && reading->key.kind != NAME_ADDRESS;
 }
 
-static int file_address(struct filing *filing, struct key_map *map, const struct rule_key *key)
-{
-    int r = file_in_keys(filing, map, (char)key->kind, key->name);
-    if (r == 0 && key->kind == NAME_ADDRESS)
-        r = file_in_keys(filing, map, KEY_LOCAL_OF, str_first(key->name, key->local_n));
-    return r;
-}
-
-static size_t *suffix_count(struct pattern_index *index, struct str suffix)
-{
-    return &index->suffixes[suffix.n < SUFFIX_LENGTHS ? suffix.n : SUFFIX_LENGTHS - 1];
-}
-
-/* Keeps the count of suffixes in step while a key comes or goes. */
-static void count_suffix(struct pattern_index *index, const struct rule_key *key, bool before)
-{
-    bool after = key_map_get(&index->map, (char)key->kind, key->name) != NULL;
-    if (key->kind != NAME_SUFFIX || before == after)
-        return;
-    if (after)
-        ++*suffix_count(index, key->name);
-    else
-        --*suffix_count(index, key->name);
-}
-
-static int file_accept_client(struct filing *filing, struct accept_clients *clients, const struct block *block)
-{
-    if (block)
-        return file_in_prefixes(filing, &clients->blocks, block);
-    void *chain = clients->any;
-    int r = file_in_chain(filing, &chain);
-    clients->any = chain;
-    return r;
-}
-
-static int file_accept(struct filing *filing, struct rules *rules, const struct rule_key *key)
-{
-    struct key_map *map = &rules->accept.map;
-    struct accept_clients *clients = key_map_get(map, (char)key->kind, key->name);
-    struct block block;
-    if (filing->row->client.n && block_parse(filing->row->client, &block, NULL) < 0)
-        return 0; /* refused before it was put in, so there is nothing to remove */
-    if (!clients) {
-        if (!filing->make)
-            return 0;
-        void **place = key_map_put(map, (char)key->kind, key->name);
-        if (!place)
-            return -ENOMEM;
-        *place = clients = calloc(1, sizeof *clients);
-    }
-    int r = clients ? file_accept_client(filing, clients, filing->row->client.n ? &block : NULL) : -ENOMEM;
-    if (!clients || (!clients->any && !clients->blocks.v4 && !clients->blocks.v6)) {
-        free(clients);
-        key_map_remove(map, (char)key->kind, key->name);
-    }
-    return r;
-}
-
-static int file_pattern(struct filing *filing, struct pattern_index *index, const struct rule_key *key)
-{
-    bool before = key_map_get(&index->map, (char)key->kind, key->name) != NULL;
-    int r = filing->row->table == RULE_ACCEPT_ENTRY ? file_accept(filing, filing->rules, key)
-                                                    : file_address(filing, &index->map, key);
-    count_suffix(index, key, before);
-    return r;
-}
-
-static int file_row(struct filing *filing, const struct rule_key *key)
+static int change(struct filing *filing)
 {
     struct rules *rules = filing->rules;
-    switch (filing->row->table) {
-    case RULE_ACCESS_BLOCK:
-        return file_in_prefixes(filing, &rules->access, &key->block);
-    case RULE_RELAY_GRANT:
-        return key->is_block ? file_in_prefixes(filing, &rules->relay, &key->block)
-                             : file_in_keys(filing, &rules->relay_names, (char)key->kind, key->name);
-    case RULE_KILL_ENTRY:
-        return file_pattern(filing, &rules->kill, key);
-    case RULE_ACCEPT_ENTRY:
-        return file_pattern(filing, &rules->accept, key);
-    case RULE_LOCAL_DOMAIN:
-        return file_in_keys(filing, &rules->domains, (char)key->kind, key->name);
-    case RULE_LOCAL_USER:
-        return file_address(filing, &rules->users, key);
-    case RULE_LOCAL_LIST:
-        return file_address(filing, &rules->lists, key);
-    case RULE_SETTING:
-    case RULE_TABLE_COUNT:
-        break;
-    }
-    return -EINVAL;
-}
-
-/* Files the row or takes it out, and keeps the count in step. */
-static int file(struct filing *filing, const struct rule_key *key)
-{
-    struct rules *rules = filing->rules;
-    enum rule_table table = filing->row->table;
-    int r = file_row(filing, key);
-    if (table == RULE_KILL_ENTRY || table == RULE_LOCAL_DOMAIN)
-        rules->sealed = false;
+    enum rule_table table = filing->reading->row->table;
+    int r = file(filing);
+    if (table == RULE_LOCAL_DOMAIN || is_pattern(filing->reading))
+        rules->bare_kills_stale = true;
     if (r == 0 && filing->make && !filing->found)
         rules->count[table]++;
     else if (r == 0 && !filing->make && filing->found)
@@ -311,10 +249,26 @@ static int put_setting(struct rules *rules, const struct rule_row *row, struct e
     enum setting setting = setting_by_name(row->key);
     if (setting == SETTING_NONE)
         return error_set(error, -EINVAL, "there is no setting of that name");
-    bool found = rules->settings.text[setting] != NULL;
-    int r = settings_set(&rules->settings, setting, row->value, error);
+    if (own_settings(rules) < 0)
+        return error_set(error, -ENOMEM, "out of memory");
+    struct settings *settings = &rules->settings->settings;
+    bool found = settings->text[setting] != NULL;
+    int r = settings_set(settings, setting, row->value, error);
     if (r == 0 && !found)
         rules->count[RULE_SETTING]++;
+    return r;
+}
+
+static int remove_setting(struct rules *rules, const struct rule_row *row)
+{
+    enum setting setting = setting_by_name(row->key);
+    if (setting == SETTING_NONE || !rules->settings->settings.text[setting])
+        return 0;
+    int r = own_settings(rules);
+    if (r == 0) {
+        settings_unset(&rules->settings->settings, setting);
+        rules->count[RULE_SETTING]--;
+    }
     return r;
 }
 
@@ -322,52 +276,39 @@ int rules_put(struct rules *rules, const struct rule_row *row, struct error *err
 {
     if (row->table == RULE_SETTING)
         return put_setting(rules, row, error);
-
-    struct rule_key key;
-    struct block client;
-    struct filing filing = { .rules = rules, .row = row, .make = true };
-    int r = rule_key_parse(&key, row->table, row->key, error);
-    if (r == 0 && row->client.n)
-        r = block_parse(row->client, &client, error);
-    if (r == 0)
-        r = read_value(row, &filing.value, error);
-    if (r == 0 && row->table == RULE_RELAY_GRANT && !key.is_block && filing.value == RULE_REFUSE)
-        r = error_set(error, -EINVAL, "a host name cannot be refused: a client without a name would escape");
-    if (r == 0) {
-        r = file(&filing, &key);
-        if (r < 0)
-            error_set(error, r, "out of memory");
-    }
-    rule_key_fini(&key);
+    struct rule_reading reading;
+    struct filing filing = { rules, &reading, true, false };
+    int r = rule_read(&reading, row, error);
+    if (r == 0 && (r = change(&filing)) < 0)
+        error_set(error, r, "out of memory");
+    rule_reading_fini(&reading);
     return r;
 }
 
 int rules_remove(struct rules *rules, const struct rule_row *row)
 {
-    if (row->table == RULE_SETTING) {
-        enum setting setting = setting_by_name(row->key);
-        if (setting != SETTING_NONE && rules->settings.text[setting]) {
-            settings_unset(&rules->settings, setting);
-            rules->count[RULE_SETTING]--;
-        }
-        return 0;
-    }
-    struct rule_key key;
-    struct filing filing = { .rules = rules, .row = row };
-    int r = rule_key_parse(&key, row->table, row->key, NULL);
+    if (row->table == RULE_SETTING)
+        return remove_setting(rules, row);
+    struct rule_reading reading;
+    struct filing filing = { rules, &reading, false, false };
+    int r = rule_read_key(&reading, row, NULL);
     if (r == 0)
-        r = file(&filing, &key);
-    rule_key_fini(&key);
+        r = change(&filing);
+    rule_reading_fini(&reading);
     return r == -EINVAL ? 0 : r; /* what could not be understood was never put in */
 }
 
 int rules_seal(struct rules *rules)
 {
-    if (rules->sealed)
+    if (!rules->bare_kills_stale)
         return 0;
-    int r = rules_find_bare_kills(rules);
-    rules->sealed = r == 0;
-    return r;
+    struct bare_kills *kills = rules_find_bare_kills(rules);
+    if (!kills)
+        return -ENOMEM;
+    rules_release_bare_kills(rules->bare_kills);
+    rules->bare_kills = kills;
+    rules->bare_kills_stale = false;
+    return 0;
 }
 
 size_t rules_count(const struct rules *rules, enum rule_table table)
@@ -377,5 +318,5 @@ size_t rules_count(const struct rules *rules, enum rule_table table)
 
 const struct settings *rules_settings(const struct rules *rules)
 {
-    return &rules->settings;
+    return &rules->settings->settings;
 }

@@ -5,69 +5,31 @@
  * and all of them count. A look-up costs the same however many rules there are, and honours expiry at the time that it
  * is given, so that nothing has to be done when a row expires.
  *
- * A rule set is changed by one thread, then sealed, then only read. Every `struct rule` that a look-up returns belongs
- * to the set, and is valid until the set is changed or freed.
+ * A rule set is changed by one thread, then sealed, then only read. The next version is forked from it, shares all that
+ * stays the same, and is changed while the one before is read. Every rule that a look-up returns belongs to the set,
+ * and is valid until the set is changed or freed.
  */
 #ifndef GATEPOST_CORE_RULES_H
 #define GATEPOST_CORE_RULES_H
 
 #include "core/mail.h"
-#include "core/rule_key.h"
+#include "core/rule.h"
 #include "core/settings.h"
-
-enum { RULE_NEVER_EXPIRES = 0 };
-
-/* A row as it is stored. */
-struct rule_row {
-    enum rule_table table;
-    struct str key;
-    struct str client;  /* of accept_entry; empty: any */
-    struct str value;   /* the verdict, kind, account …; empty where the column is NULL or the table has none */
-    int64_t expires_at; /* Unix seconds, or RULE_NEVER_EXPIRES */
-};
-
-/* What the value says. */
-enum rule_value {
-    RULE_GRANT, /* access_block, relay_grant */
-    RULE_REFUSE,
-    RULE_DOMAIN_LOCAL, /* local_domain */
-    RULE_DOMAIN_RELAY,
-    RULE_USER_ACCOUNT, /* local_user: an account of its own */
-    RULE_USER_ALIAS,   /* local_user: of the account in `value_text` */
-    RULE_LIST_OPEN,    /* local_list: remote_mail yes, no, or as the setting */
-    RULE_LIST_CLOSED,
-    RULE_LIST_AS_SET,
-    RULE_PLAIN /* kill_entry, accept_entry */
-};
-
-struct rule {
-    struct rule *next; /* a row whose key means the same */
-    enum rule_table table;
-    enum rule_value value;
-    int64_t expires_at;
-    size_t key_n, client_n, value_n;
-    char text[]; /* key, client and value as stored, each followed by NUL */
-};
-
-static inline const char *rule_key(const struct rule *rule)
-{
-    return rule->text;
-}
-
-static inline const char *rule_client(const struct rule *rule)
-{
-    return rule->text + rule->key_n + 1;
-}
-
-static inline const char *rule_value_text(const struct rule *rule)
-{
-    return rule->text + rule->key_n + 1 + rule->client_n + 1;
-}
 
 struct rules;
 
-/* NULL where memory is short. */
+/* An empty set. NULL where memory is short. */
 struct rules *rules_new(void);
+
+/* The next version of a sealed set, which must not be changed or forked any more, and stays until rules_settle or
+ * rules_free of the fork. NULL where memory is short. */
+struct rules *rules_fork(const struct rules *base);
+
+/* Nobody reads the set any more that this one was forked from: frees what it had for itself. */
+void rules_settle(struct rules *rules);
+
+/* Of a fork that is not settled, frees what it has for itself; the set that it was forked from is as before. NULL is
+ * fine. */
 void rules_free(struct rules *rules);
 
 /* Adds a row, or replaces the one with the same key, letter by letter. Returns 0; -EINVAL where the row cannot be

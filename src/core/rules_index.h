@@ -1,72 +1,55 @@
 /*
  * rules_index: how the rule set is kept. For rules*.c alone.
  *
- * A row is filed under one or more places: each prefix of its block, or its name, and local users and lists (and killed
- * addresses) also under their local part, which is how a bare address finds them. Each place has a chain of the rows
- * whose keys mean the same there.
+ * Each table has a trie, relay_grant two. A block that is no prefix is filed under each prefix that it is made of.
+ *
+ * Two things answer what is asked about an address without a domain, which stands for that name at every local domain:
+ * rows whose address may be at a local domain are filed under their local part, too; and the killed patterns that cover
+ * a local domain are listed. Both follow changes of local_domain, and leave it to the look-up what has expired.
  */
 #ifndef GATEPOST_CORE_RULES_INDEX_H
 #define GATEPOST_CORE_RULES_INDEX_H
 
-#include "core/key_map.h"
-#include "core/prefix_map.h"
 #include "core/rules.h"
 
-/* Kinds of key beside enum name_kind: the local part of an address that has a domain. */
-enum { KEY_LOCAL_OF = 'o' };
+/* Those of tables that have addresses; the last is relay_grant's names. */
+enum { TRIE_RELAY_NAMES = RULE_TABLE_COUNT, TRIE_COUNT };
 
-enum { SUFFIX_LENGTHS = 256 };
-
-/* Sender patterns. suffixes counts those of each length (the last entry: of that length and above), so that only
- * suffixes of lengths that occur are looked for. */
-struct pattern_index {
-    struct key_map map;
-    size_t suffixes[SUFFIX_LENGTHS];
-};
-
-/* What accept_entry has for one pattern. */
-struct accept_clients {
-    struct prefix_map blocks; /* to chains */
-    struct rule *any;         /* chain */
+/* Versions share these; `users` counts them. Looked after by the thread that changes rules. */
+struct shared_settings {
+    unsigned users;
+    struct settings settings;
 };
 
 /* A killed pattern that covers a local domain, and so every bare sender. */
 struct bare_kill {
-    const struct rule *rule;
-    char *domain; /* one that the pattern covers; local unless its row has expired */
+    struct rule *rule; /* a copy */
+    char *domain;      /* one that the pattern covers; local unless its row has expired */
+};
+
+struct bare_kills {
+    unsigned users;
+    size_t n, room;
+    struct bare_kill *kills;
 };
 
 struct rules {
-    struct settings settings;
+    uint64_t generation;
+    const struct rules *base; /* that this is a fork of, until it is settled */
+    struct trie_edit edit;
+    struct trie trie[TRIE_COUNT];
+    struct trie locals[RULE_TABLE_COUNT]; /* by local part: of kill_entry, local_user and local_list */
+    struct shared_settings *settings;
+    struct bare_kills *bare_kills;
+    bool bare_kills_stale;
     size_t count[RULE_TABLE_COUNT];
-    struct prefix_map access; /* to chains, as all maps below but accept */
-    struct prefix_map relay;
-    struct key_map relay_names;
-    struct pattern_index kill;
-    struct pattern_index accept; /* to struct accept_clients */
-    struct key_map domains;
-    struct key_map users;
-    struct key_map lists;
-    struct bare_kill *bare_kills;
-    size_t n_bare_kills;
-    bool sealed;
 };
 
-static inline bool rule_is_live(const struct rule *rule, int64_t now)
-{
-    return rule->expires_at == RULE_NEVER_EXPIRES || rule->expires_at > now;
-}
+/* Whether the domain, written backwards, may be local at one time or another. */
+bool rules_may_be_local(const struct rules *rules, const struct name_query *domain);
 
-/* Calls visit with what is filed under each pattern that covers the address, the most specific first, until it returns
- * a row; only_domain leaves whole addresses out. */
-typedef const struct rule *pattern_visit(void *filed, void *context);
-const struct rule *pattern_index_match(const struct pattern_index *index, const struct mail_addr *addr,
-                                       pattern_visit *visit, void *context);
-const struct rule *pattern_index_match_domain(const struct pattern_index *index, struct str domain,
-                                              pattern_visit *visit, void *context);
-
-/* The list of struct bare_kill, made anew. */
-int rules_find_bare_kills(struct rules *rules);
-void rules_free_bare_kills(struct rules *rules);
+/* The list of struct bare_kill, made anew. NULL where memory is short. */
+struct bare_kills *rules_find_bare_kills(const struct rules *rules);
+void rules_release_bare_kills(struct bare_kills *kills);
 
 #endif

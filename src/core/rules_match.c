@@ -1,203 +1,255 @@
 /*
  * The look-ups of rules.h.
  */
+#include "core/name_key.h"
 #include "core/rules.h"
 #include "core/rules_index.h"
 
 #include <errno.h>
 
-static const struct rule *first_live(const struct rule *chain, int64_t now)
+/* Of all live rows that are met, the one of the highest rank; of these one with the preferred value. */
+struct best {
+    int64_t now;
+    enum rule_value preferred;
+    unsigned (*rank)(const struct rule *rule);
+    const struct rule *rule;
+    unsigned ranked;
+};
+
+static bool keep_best(const struct trie_row *row, void *context)
 {
-    while (chain && !rule_is_live(chain, now))
-        chain = chain->next;
-    return chain;
+    struct best *best = context;
+    const struct rule *rule = rule_of(row);
+    if (!rule_is_live(rule, best->now))
+        return false;
+    unsigned rank = best->rank(rule);
+    if (!best->rule || rank > best->ranked || (rank == best->ranked && rule_value(rule) == best->preferred)) {
+        best->rule = rule;
+        best->ranked = rank;
+    }
+    return false;
 }
 
-/* Of rows whose keys mean the same, one that is live, and of these one with the given value where there is one. */
-static const struct rule *first_preferring(const struct rule *chain, enum rule_value value, int64_t now)
+/* Clients. */
+
+/* The address as a query for prefixes; `bytes` must live as long. Nothing but an empty tail where there is none. */
+static void set_tail(struct trie_query *query, const struct ip_addr *addr, unsigned char bytes[PREFIX_KEY_BYTES])
 {
-    const struct rule *live = first_live(chain, now);
-    for (const struct rule *rule = live; rule; rule = first_live(rule->next, now))
-        if (rule->value == value)
-            return rule;
-    return live;
+    unsigned bits;
+    if (!addr)
+        return;
+    struct prefix whole = { *addr, ip_bits(addr) };
+    query->tail_bits = 8 * (unsigned)prefix_key_write(bytes, &whole, &bits);
+    query->tail = bytes;
+}
+
+static unsigned rank_of_prefix(const struct rule *rule)
+{
+    const struct trie_row *row = rule_row_of(rule);
+    return 8U * row->key_n + row->bits;
 }
 
 /* The rows of the longest prefix that has a live one; a refusing row first. */
-static const struct rule *longest_prefix(const struct prefix_map *map, const struct ip_addr *addr, int64_t now)
+static const struct rule *longest_prefix(const struct trie *trie, const struct ip_addr *addr, int64_t now)
 {
-    void *chains[PREFIX_MAP_DEPTH];
-    for (size_t n = addr ? prefix_map_match(map, addr, chains) : 0; n > 0; n--) {
-        const struct rule *rule = first_preferring(chains[n - 1], RULE_REFUSE, now);
-        if (rule)
-            return rule;
-    }
-    return NULL;
+    struct best best = { now, RULE_REFUSE, rank_of_prefix, NULL, 0 };
+    struct trie_query query = { .n = 0 };
+    unsigned char bytes[PREFIX_KEY_BYTES];
+    if (!addr)
+        return NULL;
+    set_tail(&query, addr, bytes);
+    (void)trie_match(trie, &query, keep_best, &best);
+    return best.rule;
 }
 
 const struct rule *rules_access(const struct rules *rules, const struct ip_addr *addr, int64_t now)
 {
-    return longest_prefix(&rules->access, addr, now);
+    return longest_prefix(&rules->trie[RULE_ACCESS_BLOCK], addr, now);
 }
 
-/* The live row for the nearest domain that the name is below. */
-static const struct rule *nearest_below(const struct key_map *map, struct str name, enum rule_value preferred,
-                                        int64_t now)
+/* A name as a whole, or the nearest domain that it is below. */
+static const struct rule *match_host(const struct trie *trie, struct str name, enum rule_value preferred, int64_t now)
 {
-    name = domain_begin(name);
-    while (domain_next_parent(&name)) {
-        const struct rule *rule = first_preferring(key_map_get(map, NAME_BELOW, name), preferred, now);
-        if (rule)
-            return rule;
-    }
-    return NULL;
+    struct best best = { now, preferred, rule_pattern_rank, NULL, 0 };
+    struct name_query query;
+    if (!trie->root)
+        return NULL;
+    name_query_init(&query, str_make("", 0), name);
+    (void)trie_match(trie, &query.query, keep_best, &best);
+    return best.rule;
+}
+
+static bool is_whole(const struct rule *rule)
+{
+    const struct trie_row *row = rule_row_of(rule);
+    return row->key[row->key_n - 1] == MARK_WHOLE;
 }
 
 int rules_relay(const struct rules *rules, const struct ip_addr *addr, struct str name, int64_t now,
                 const struct rule **rule)
 {
+    const struct trie *names = &rules->trie[TRIE_RELAY_NAMES];
+    const struct rule *named = NULL;
     *rule = NULL;
-    struct mail_addr host;
-    bool named = rules->relay_names.used > 0 && !str_is(name, "unknown");
-    if (named) {
+    if (names->root && !str_is(name, "unknown")) {
+        struct mail_addr host;
         int r = mail_parse_domain(&host, name);
-        if (r < 0) {
-            mail_fini(&host);
-            return r;
-        }
-        *rule = first_live(key_map_get(&rules->relay_names, NAME_DOMAIN, host.domain), now);
-    }
-    if (!*rule)
-        *rule = longest_prefix(&rules->relay, addr, now);
-    if (!*rule && named)
-        *rule = nearest_below(&rules->relay_names, host.domain, RULE_GRANT, now);
-    if (named)
+        if (r == 0 && host.domain.n > 0)
+            named = match_host(names, host.domain, RULE_GRANT, now);
         mail_fini(&host);
+        if (r < 0)
+            return r;
+    }
+    *rule = named && is_whole(named) ? named : longest_prefix(&rules->trie[RULE_RELAY_GRANT], addr, now);
+    if (!*rule)
+        *rule = named;
     return 0;
 }
 
-const struct rule *pattern_index_match_domain(const struct pattern_index *index, struct str domain,
-                                              pattern_visit *visit, void *context)
-{
-    const struct key_map *map = &index->map;
-    void *filed = key_map_get(map, NAME_DOMAIN, domain);
-    const struct rule *rule = filed ? visit(filed, context) : NULL;
-    struct str parent = domain_begin(domain);
-    while (!rule && domain_next_parent(&parent))
-        if ((filed = key_map_get(map, NAME_BELOW, parent)) != NULL)
-            rule = visit(filed, context);
-    for (size_t at = 0; !rule && at < domain.n; at++) {
-        struct str suffix = str_from(domain, at);
-        if (index->suffixes[suffix.n < SUFFIX_LENGTHS ? suffix.n : SUFFIX_LENGTHS - 1] == 0)
-            continue;
-        if ((filed = key_map_get(map, NAME_SUFFIX, suffix)) != NULL)
-            rule = visit(filed, context);
-    }
-    return rule;
-}
-
-const struct rule *pattern_index_match(const struct pattern_index *index, const struct mail_addr *addr,
-                                       pattern_visit *visit, void *context)
-{
-    if (index->map.used == 0 || addr->domain.n == 0)
-        return NULL;
-    void *filed = key_map_get(&index->map, NAME_ADDRESS, addr->whole);
-    const struct rule *rule = filed ? visit(filed, context) : NULL;
-    return rule ? rule : pattern_index_match_domain(index, addr->domain, visit, context);
-}
-
-static const struct rule *visit_kill(void *filed, void *context)
-{
-    return first_live(filed, *(const int64_t *)context);
-}
-
-/* The domain of a row whose key is an address, as compared: what follows the @ of local_n bytes and whole. */
-static bool is_at_local_domain(const struct rules *rules, const struct rule *rule, int64_t now)
-{
-    struct mail_addr addr;
-    bool local = mail_parse(&addr, str_make(rule_key(rule), rule->key_n), MAIL_AS_SENT) == 0 &&
-                 rules_domain_is_local(rules, addr.domain, now);
-    mail_fini(&addr);
-    return local;
-}
-
-static const struct rule *kill_bare(const struct rules *rules, struct str local, int64_t now)
-{
-    for (const struct rule *rule = key_map_get(&rules->kill.map, KEY_LOCAL_OF, local); rule; rule = rule->next)
-        if (rule_is_live(rule, now) && is_at_local_domain(rules, rule, now))
-            return rule;
-    for (size_t i = 0; i < rules->n_bare_kills; i++) {
-        const struct bare_kill *bare = &rules->bare_kills[i];
-        if (rule_is_live(bare->rule, now) && rules_domain_is_local(rules, str_of(bare->domain), now))
-            return bare->rule;
-    }
-    return NULL;
-}
-
-const struct rule *rules_kill(const struct rules *rules, const struct mail_addr *sender, int64_t now)
-{
-    if (rules->kill.map.used == 0)
-        return NULL;
-    if (sender->domain.n == 0)
-        return kill_bare(rules, sender->local, now);
-    return pattern_index_match(&rules->kill, sender, visit_kill, &now);
-}
-
-struct accept_query {
-    const struct ip_addr *addr;
-    int64_t now;
-};
-
-static const struct rule *visit_accept(void *filed, void *context)
-{
-    const struct accept_query *query = context;
-    const struct accept_clients *clients = filed;
-    const struct rule *rule = longest_prefix(&clients->blocks, query->addr, query->now);
-    return rule ? rule : first_live(clients->any, query->now);
-}
-
-const struct rule *rules_accept(const struct rules *rules, const struct mail_addr *sender, const struct ip_addr *addr,
-                                int64_t now)
-{
-    struct accept_query query = { addr, now };
-    return pattern_index_match(&rules->accept, sender, visit_accept, &query);
-}
+/* Local domains. */
 
 const struct rule *rules_domain(const struct rules *rules, struct str domain, int64_t now)
 {
-    if (rules->domains.used == 0 || domain.n == 0)
-        return NULL;
-    const struct rule *rule =
-        first_preferring(key_map_get(&rules->domains, NAME_DOMAIN, domain), RULE_DOMAIN_LOCAL, now);
-    return rule ? rule : nearest_below(&rules->domains, domain, RULE_DOMAIN_LOCAL, now);
+    return domain.n > 0 ? match_host(&rules->trie[RULE_LOCAL_DOMAIN], domain, RULE_DOMAIN_LOCAL, now) : NULL;
 }
 
 bool rules_domain_is_local(const struct rules *rules, struct str domain, int64_t now)
 {
     const struct rule *rule = rules_domain(rules, domain, now);
-    return rule && rule->value == RULE_DOMAIN_LOCAL;
+    return rule && rule_value(rule) == RULE_DOMAIN_LOCAL;
+}
+
+static bool is_local(const struct trie_row *row, void *context)
+{
+    (void)context;
+    return rule_value(rule_of(row)) == RULE_DOMAIN_LOCAL;
+}
+
+bool rules_may_be_local(const struct rules *rules, const struct name_query *domain)
+{
+    return trie_match(&rules->trie[RULE_LOCAL_DOMAIN], &domain->query, is_local, NULL);
+}
+
+static bool is_live(const struct trie_row *row, void *now)
+{
+    return rule_is_live(rule_of(row), *(const int64_t *)now);
 }
 
 /* Ends at the first live row, which is almost always the first of all. */
 bool rules_has_domain(const struct rules *rules, int64_t now)
 {
-    size_t at = 0;
-    char kind;
-    struct str key;
-    void *chain;
-    while (key_map_next(&rules->domains, &at, &kind, &key, &chain))
-        if (first_live(chain, now))
-            return true;
-    return false;
+    return trie_each(&rules->trie[RULE_LOCAL_DOMAIN], NULL, 0, is_live, &now);
+}
+
+/* Whether the domain of a rule that is filed under its local part is local now. */
+static bool is_at_local_domain(const struct rules *rules, const struct rule *rule, int64_t now)
+{
+    const struct trie_row *row = rule_row_of(rule);
+    struct best best = { now, RULE_DOMAIN_LOCAL, rule_pattern_rank, NULL, 0 };
+    struct name_query domain;
+    struct str key = str_make((const char *)row->key, row->key_n - 1U);
+    name_query_init_backwards(&domain, str_from(key, str_find_last(key, '@') + 1));
+    (void)trie_match(&rules->trie[RULE_LOCAL_DOMAIN], &domain.query, keep_best, &best);
+    return best.rule && rule_value(best.rule) == RULE_DOMAIN_LOCAL;
+}
+
+/* Senders. */
+
+struct local_kill {
+    const struct rules *rules;
+    int64_t now;
+    const struct rule *found;
+};
+
+static bool is_kill_in_force(const struct trie_row *row, void *context)
+{
+    struct local_kill *kill = context;
+    const struct rule *rule = rule_of(row);
+    if (!rule_is_live(rule, kill->now) || !is_at_local_domain(kill->rules, rule, kill->now))
+        return false;
+    kill->found = rule;
+    return true;
+}
+
+/* The rows of addresses with this local part at domains that may be local. */
+static bool each_local(const struct rules *rules, enum rule_table table, struct str local, trie_visit *visit,
+                       void *context)
+{
+    unsigned char begin[TRIE_KEY_MAX_BYTES];
+    if (local.n + 1 > sizeof begin || !rules->locals[table].root)
+        return false;
+    memcpy(begin, local.p, local.n);
+    begin[local.n] = '@';
+    return trie_each(&rules->locals[table], begin, local.n + 1, visit, context);
+}
+
+static const struct rule *kill_bare(const struct rules *rules, struct str local, int64_t now)
+{
+    struct local_kill kill = { rules, now, NULL };
+    const struct bare_kills *bare = rules->bare_kills;
+    if (each_local(rules, RULE_KILL_ENTRY, local, is_kill_in_force, &kill))
+        return kill.found;
+    for (size_t i = 0; i < bare->n; i++)
+        if (rule_is_live(bare->kills[i].rule, now) && rules_domain_is_local(rules, str_of(bare->kills[i].domain), now))
+            return bare->kills[i].rule;
+    return NULL;
+}
+
+const struct rule *rules_kill(const struct rules *rules, const struct mail_addr *sender, int64_t now)
+{
+    const struct trie *trie = &rules->trie[RULE_KILL_ENTRY];
+    struct best best = { now, RULE_PLAIN, rule_pattern_rank, NULL, 0 };
+    struct name_query query;
+    if (!trie->root)
+        return NULL;
+    if (sender->domain.n == 0)
+        return kill_bare(rules, sender->local, now);
+    name_query_init(&query, sender->local, sender->domain);
+    (void)trie_match(trie, &query.query, keep_best, &best);
+    return best.rule;
+}
+
+/* The pattern counts most, then how much of the client the row names. */
+static unsigned rank_of_accept(const struct rule *rule)
+{
+    const struct trie_row *row = rule_row_of(rule);
+    size_t pattern_n = name_key_bytes(row->key, row->key_n);
+    return rule_pattern_rank(rule) << 8 | (8U * (unsigned)(row->key_n - pattern_n) + row->bits);
+}
+
+const struct rule *rules_accept(const struct rules *rules, const struct mail_addr *sender, const struct ip_addr *addr,
+                                int64_t now)
+{
+    const struct trie *trie = &rules->trie[RULE_ACCEPT_ENTRY];
+    struct best best = { now, RULE_PLAIN, rank_of_accept, NULL, 0 };
+    struct name_query query;
+    unsigned char bytes[PREFIX_KEY_BYTES];
+    if (!trie->root || sender->domain.n == 0)
+        return NULL;
+    name_query_init(&query, sender->local, sender->domain);
+    set_tail(&query.query, addr, bytes);
+    (void)trie_match(trie, &query.query, keep_best, &best);
+    return best.rule;
+}
+
+/* Accounts and lists. */
+
+static unsigned all_alike(const struct rule *rule)
+{
+    (void)rule;
+    return 0;
 }
 
 const struct rule *rules_account(const struct rules *rules, const struct mail_addr *sender, int64_t now)
 {
-    if (sender->domain.n == 0)
+    const struct trie *trie = &rules->trie[RULE_LOCAL_USER];
+    struct best best = { now, RULE_USER_ACCOUNT, all_alike, NULL, 0 };
+    struct name_query query;
+    if (!trie->root || sender->domain.n == 0)
         return NULL;
-    const struct rule *rule =
-        first_preferring(key_map_get(&rules->users, NAME_ADDRESS, sender->whole), RULE_USER_ACCOUNT, now);
-    return rule && rule->value == RULE_USER_ACCOUNT ? rule : NULL;
+    name_query_init(&query, sender->local, sender->domain);
+    (void)trie_match(trie, &query.query, keep_best, &best);
+    return best.rule && rule_value(best.rule) == RULE_USER_ACCOUNT ? best.rule : NULL;
 }
 
 /* Called with each live row that an address reaches. Returns 0 to go on, 1 to stop there, or -ENOMEM. */
@@ -205,66 +257,68 @@ typedef int user_visit(const struct rule *rule, void *context);
 
 struct user_query {
     const struct rules *rules;
-    const struct key_map *map;
+    enum rule_table table;
     int64_t now;
     user_visit *visit;
     void *context;
     size_t visited;
+    int result;
 };
 
-static int visit_chain(struct user_query *query, const struct rule *chain, bool at_local_domains)
+static bool visit_user(const struct trie_row *row, void *context)
 {
-    int r = 0;
-    for (const struct rule *rule = chain; rule && r == 0; rule = rule->next) {
-        if (!rule_is_live(rule, query->now))
-            continue;
-        if (at_local_domains && !is_at_local_domain(query->rules, rule, query->now))
-            continue;
-        query->visited++;
-        r = query->visit(rule, query->context);
-    }
-    return r;
+    struct user_query *query = context;
+    const struct rule *rule = rule_of(row);
+    if (!rule_is_live(rule, query->now))
+        return false;
+    query->visited++;
+    query->result = query->visit(rule, query->context);
+    return query->result != 0;
+}
+
+static bool visit_local_user(const struct trie_row *row, void *context)
+{
+    const struct user_query *query = context;
+    return is_at_local_domain(query->rules, rule_of(row), query->now) && visit_user(row, context);
+}
+
+static bool visit_name(struct user_query *query, struct str local, struct str domain)
+{
+    struct name_query name;
+    name_query_init(&name, local, domain);
+    return trie_match(&query->rules->trie[query->table], &name.query, visit_user, query);
 }
 
 /* The address, then its local part without domain; the first that has a row counts. A bare address has both at once. */
-static int visit_spelling(struct user_query *query, const struct mail_addr *addr)
+static bool visit_spelling(struct user_query *query, struct str local, struct str domain)
 {
-    const struct rule *anywhere = key_map_get(query->map, NAME_LOCAL, addr->local);
-    int r;
-    if (addr->domain.n == 0) {
-        r = visit_chain(query, anywhere, false);
-        return r ? r : visit_chain(query, key_map_get(query->map, KEY_LOCAL_OF, addr->local), true);
-    }
-    r = visit_chain(query, key_map_get(query->map, NAME_ADDRESS, addr->whole), false);
-    if (r == 0 && query->visited == 0 && anywhere && rules_domain_is_local(query->rules, addr->domain, query->now))
-        r = visit_chain(query, anywhere, false);
-    return r;
+    struct str none = str_make("", 0);
+    if (domain.n == 0)
+        return visit_name(query, local, none) || each_local(query->rules, query->table, local, visit_local_user, query);
+    if (visit_name(query, local, domain))
+        return true;
+    return query->visited == 0 && rules_domain_is_local(query->rules, domain, query->now) &&
+           visit_name(query, local, none);
 }
 
 /* The address as it is, then without its extension. */
 static int visit_users(struct user_query *query, const struct mail_addr *addr)
 {
-    if (query->map->used == 0)
-        return 0;
-    int r = visit_spelling(query, addr);
-    if (r || query->visited > 0)
-        return r;
-    struct str delimiters = settings_text(&query->rules->settings, SETTING_RECIPIENT_DELIMITER);
+    if (!query->rules->trie[query->table].root || visit_spelling(query, addr->local, addr->domain) ||
+        query->visited > 0)
+        return query->result;
+    struct str delimiters = settings_text(rules_settings(query->rules), SETTING_RECIPIENT_DELIMITER);
     struct str name = mail_without_extension(addr->local, delimiters);
-    if (name.n == addr->local.n)
-        return 0;
-    struct mail_addr plain;
-    r = mail_with_local(&plain, addr, name);
-    if (r == 0)
-        r = visit_spelling(query, &plain);
-    mail_fini(&plain);
-    return r;
+    if (name.n < addr->local.n)
+        (void)visit_spelling(query, name, addr->domain);
+    return query->result;
 }
 
 bool rules_list_is_closed(const struct rules *rules, const struct rule *list)
 {
-    return list->value == RULE_LIST_CLOSED ||
-           (list->value == RULE_LIST_AS_SET && rules->settings.number[SETTING_LIST_REMOTE_MAIL] == CHOICE_NO);
+    enum rule_value value = rule_value(list);
+    return value == RULE_LIST_CLOSED ||
+           (value == RULE_LIST_AS_SET && rules_settings(rules)->number[SETTING_LIST_REMOTE_MAIL] == CHOICE_NO);
 }
 
 struct list_query {
@@ -282,7 +336,7 @@ static int visit_list(const struct rule *rule, void *context)
 int rules_list(const struct rules *rules, const struct mail_addr *addr, int64_t now, const struct rule **rule)
 {
     struct list_query list = { rules, NULL };
-    struct user_query query = { rules, &rules->lists, now, visit_list, &list, 0 };
+    struct user_query query = { rules, RULE_LOCAL_LIST, now, visit_list, &list, 0, 0 };
     int r = visit_users(&query, addr);
     *rule = list.found;
     return r < 0 ? r : 0;
@@ -310,17 +364,17 @@ static bool is_same_account(const struct login_query *query, struct str local, s
 /* With or without the sender's extension. */
 static bool is_sender_itself(const struct login_query *query, const struct mail_addr *sender)
 {
-    struct str delimiters = settings_text(&query->rules->settings, SETTING_RECIPIENT_DELIMITER);
+    struct str delimiters = settings_text(rules_settings(query->rules), SETTING_RECIPIENT_DELIMITER);
     return is_same_account(query, sender->local, sender->domain) ||
            is_same_account(query, mail_without_extension(sender->local, delimiters), sender->domain);
 }
 
 static int visit_alias(const struct rule *rule, void *context)
 {
-    if (rule->value != RULE_USER_ALIAS)
+    if (rule_value(rule) != RULE_USER_ALIAS)
         return 0;
     struct mail_addr account;
-    int r = mail_parse(&account, str_make(rule_value_text(rule), rule->value_n), MAIL_AS_SENT);
+    int r = mail_parse(&account, rule_value_text(rule), MAIL_AS_SENT);
     if (r == 0)
         r = is_same_account(context, account.local, account.domain);
     mail_fini(&account);
@@ -331,7 +385,7 @@ int rules_login_is_sender(const struct rules *rules, struct str login, const str
 {
     struct mail_addr name;
     struct login_query wanted = { rules, &name, now };
-    struct user_query query = { rules, &rules->users, now, visit_alias, &wanted, 0 };
+    struct user_query query = { rules, RULE_LOCAL_USER, now, visit_alias, &wanted, 0, 0 };
     int r = mail_parse(&name, login, MAIL_AS_SENT);
     if (r == 0)
         r = is_sender_itself(&wanted, sender);

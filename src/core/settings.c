@@ -422,6 +422,25 @@ void settings_fini(struct settings *settings)
         free(settings->text[s]);
 }
 
+static char *copy_text(struct str value)
+{
+    char *text = malloc(value.n + 1);
+    if (!text)
+        return NULL;
+    memcpy(text, value.p, value.n);
+    text[value.n] = '\0';
+    return text;
+}
+
+int settings_copy(struct settings *settings, const struct settings *others)
+{
+    for (int s = 0; s < SETTING_COUNT; s++)
+        if (others->text[s] && !(settings->text[s] = copy_text(str_of(others->text[s]))))
+            return -ENOMEM;
+    memcpy(settings->number, others->number, sizeof settings->number);
+    return 0;
+}
+
 int settings_set(struct settings *settings, enum setting setting, struct str value, struct error *error)
 {
     uint32_t number;
@@ -432,11 +451,9 @@ int settings_set(struct settings *settings, enum setting setting, struct str val
                          value.n > SETTING_TEXT_MAX_BYTES ? SETTING_TEXT_MAX_BYTES / 4 : (int)value.n, value.p,
                          infos[setting].type == SETTING_IS_CHOICE ? "one of " : "", wanted);
     }
-    char *text = malloc(value.n + 1);
+    char *text = copy_text(value);
     if (!text)
         return error_set(error, -ENOMEM, "out of memory");
-    memcpy(text, value.p, value.n);
-    text[value.n] = '\0';
     free(settings->text[setting]);
     settings->text[setting] = text;
     settings->number[setting] = number;

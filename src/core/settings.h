@@ -91,6 +91,9 @@ struct settings {
 void settings_init(struct settings *settings);
 void settings_fini(struct settings *settings);
 
+/* Puts a copy of the others into settings that are all presets. Returns 0, or -ENOMEM with some of them copied. */
+int settings_copy(struct settings *settings, const struct settings *others);
+
 /* Takes a value. Returns 0; -EINVAL with what would be right in *error; or -ENOMEM. After a failure nothing is changed.
  */
 int settings_set(struct settings *settings, enum setting setting, struct str value, struct error *error);

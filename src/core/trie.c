@@ -21,6 +21,13 @@ static struct trie_node node_of(const struct trie_edit *edit, enum trie_kind kin
                                .children = children & 0xffffU };
 }
 
+static struct trie_node node_with(const struct trie_node *node, unsigned children)
+{
+    struct trie_node changed = *node;
+    changed.children = children & 0xffffU;
+    return changed;
+}
+
 /* The heap hands out 16 bytes at a time, with 8 of its own in front: these would be lost otherwise. */
 static uint32_t round_room(uint32_t bytes)
 {
@@ -318,7 +325,7 @@ static int grow_branch(struct trie_node **link, unsigned half, struct trie_node 
         return -ENOMEM;
     memmove(branch->child + place + 1, branch->child + place, (n - place) * sizeof(struct trie_node *));
     branch->child[place] = child;
-    branch->node.children |= 1U << half & 0xffffU;
+    branch->node = node_with(&branch->node, (unsigned)branch->node.children | 1U << half);
     *link = &branch->node;
     return 0;
 }
@@ -492,7 +499,7 @@ static void drop_child(struct trie_branch *branch, unsigned half)
 {
     unsigned n = n_children(&branch->node), place = branch_place(&branch->node, half);
     memmove(branch->child + place, branch->child + place + 1, (n - place - 1) * sizeof(struct trie_node *));
-    branch->node.children &= ~(1U << half) & 0xffffU;
+    branch->node = node_with(&branch->node, (unsigned)branch->node.children & ~(1U << half));
 }
 
 /* The bytes of all rows below the branch, where these are all in buckets; else more than can be joined. */

@@ -15,14 +15,16 @@ bool decision_log_wants(uint32_t log_decisions, const struct decision *decision)
 /* table:key, with the client of an accept_entry after a blank; or setting:name. */
 static void add_rule(struct log_line *line, const struct decision *decision)
 {
-    char text[LOG_VALUE_MAX_BYTES + 2];
+    char text[LOG_VALUE_MAX_BYTES + 2], key_text[RULE_TEXT_BYTES], client_text[BLOCK_TEXT_SIZE];
     const struct rule *rule = decision->rule;
     int n = 0;
-    if (rule)
-        n = snprintf(text, sizeof text, "%s:%s%s%s", rule_tables[rule->table].name, rule_key(rule),
-                     rule->client_n ? " " : "", rule_client(rule));
-    else if (decision->setting != SETTING_NONE)
+    if (rule) {
+        struct str key = rule_key_text(rule, key_text), client = rule_client_text(rule, client_text);
+        n = snprintf(text, sizeof text, "%s:%.*s%s%.*s", rule_tables[rule_table(rule)].name, STR_ARGS(key),
+                     client.n ? " " : "", STR_ARGS(client));
+    } else if (decision->setting != SETTING_NONE) {
         n = snprintf(text, sizeof text, "setting:%s", setting_info(decision->setting)->name);
+    }
     if (n > 0)
         log_add(line, "rule", str_make(text, (size_t)n < sizeof text ? (size_t)n : sizeof text - 1));
 }

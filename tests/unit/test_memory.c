@@ -5,7 +5,6 @@
  */
 #include "core/decide.h"
 #include "core/key_map.h"
-#include "core/prefix_map.h"
 #include "scene.h"
 #include "suite.h"
 
@@ -120,18 +119,51 @@ static const struct rule_row rows[] = {
     { RULE_SETTING, STR("relay_for"), STR(""), STR("nobody"), 0 },
 };
 
-/* Builds a rule set, looks into it, and takes it apart; -ENOMEM as soon as an allocation fails. */
-static int build(void)
+/* So many addresses that nodes are split and joined. */
+static int put_many(struct rules *rules, int n, bool put)
 {
     struct error error;
-    struct rules *rules = rules_new();
-    int r = rules ? 0 : -ENOMEM;
+    char key[32];
+    int r = 0;
+    for (int i = 0; i < n && r == 0; i++) {
+        (void)snprintf(key, sizeof key, i % 2 ? "192.0.2.%d" : "2001:db8::%d", i);
+        struct rule_row row = { RULE_ACCESS_BLOCK, str_of(key), STR(""), STR("deny"), i };
+        r = put ? rules_put(rules, &row, &error) : rules_remove(rules, &row);
+    }
+    return r;
+}
+
+/* Fills a rule set, seals it, and takes it apart; -ENOMEM as soon as an allocation fails. */
+static int fill(struct rules *rules)
+{
+    struct error error;
+    int r = 0;
     for (size_t i = 0; i < sizeof rows / sizeof *rows && r == 0; i++)
         r = rules_put(rules, &rows[i], &error);
+    if (r == 0)
+        r = put_many(rules, 100, true);
     if (r == 0)
         r = rules_seal(rules);
     for (size_t i = 0; i < sizeof rows / sizeof *rows && r == 0; i++)
         r = rules_remove(rules, &rows[i]);
+    return r == 0 ? put_many(rules, 100, false) : r;
+}
+
+static int build(void)
+{
+    struct rules *rules = rules_new();
+    int r = rules ? fill(rules) : -ENOMEM;
+    rules_free(rules);
+    return r;
+}
+
+/* The same beside a version that must stay as it is. */
+static int build_next(const struct rules *base)
+{
+    struct rules *rules = rules_fork(base);
+    int r = rules ? put_many(rules, 150, false) : -ENOMEM;
+    if (r == 0)
+        r = fill(rules);
     rules_free(rules);
     return r;
 }
@@ -150,11 +182,35 @@ START_TEST(failed_allocation_ends_a_load)
 }
 END_TEST
 
+START_TEST(failed_allocation_ends_a_change_and_spares_the_version_before)
+{
+    struct rules *base = rules_new();
+    struct ip_addr addr;
+    long n = 0;
+    int r;
+    ck_assert_ptr_nonnull(base);
+    ck_assert_int_eq(put_many(base, 150, true), 0);
+    ck_assert_int_eq(rules_seal(base), 0);
+    do {
+        left = n++;
+        r = build_next(base);
+        left = -1;
+        ck_assert_msg(r == 0 || r == -ENOMEM, "allocation %ld: %d", n, r);
+        ck_assert_uint_eq(rules_count(base, RULE_ACCESS_BLOCK), 150);
+    } while (r == -ENOMEM);
+    ck_assert_int_gt(n, 40);
+    ck_assert(ip_parse(str_of("192.0.2.149"), &addr));
+    ck_assert_ptr_nonnull(rules_access(base, &addr, 0));
+    rules_free(base);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("memory");
     TCase *tcase = suite_case(suite, "memory");
     tcase_add_loop_test(tcase, failed_allocation_costs_one_decision, 0, COUNT(scenes));
     tcase_add_test(tcase, failed_allocation_ends_a_load);
+    tcase_add_test(tcase, failed_allocation_ends_a_change_and_spares_the_version_before);
     return suite_run(suite);
 }

@@ -39,13 +39,23 @@ static void drop(enum rule_table table, const char *key, const char *client)
     ck_assert_int_eq(rules_seal(rules), 0);
 }
 
+static const char *key_of(const struct rule *rule)
+{
+    static char text[RULE_TEXT_BYTES + 1], made[RULE_TEXT_BYTES];
+    if (!rule)
+        return "none";
+    struct str key = rule_key_text(rule, made);
+    (void)snprintf(text, sizeof text, "%.*s", STR_ARGS(key));
+    return text;
+}
+
 /* The key of the row that decides about the address at that time, or "none". */
 static const char *access_at(const char *address, int64_t now)
 {
     struct ip_addr addr;
     ck_assert(ip_parse(str_of(address), &addr));
     const struct rule *rule = rules_access(rules, &addr, now);
-    return rule ? rule_key(rule) : "none";
+    return key_of(rule);
 }
 
 static const char *kill_at(const char *sender, int64_t now)
@@ -54,7 +64,7 @@ static const char *kill_at(const char *sender, int64_t now)
     ck_assert_int_eq(mail_parse(&addr, str_of(sender), MAIL_AS_REWRITTEN), 0);
     const struct rule *rule = rules_kill(rules, &addr, now);
     mail_fini(&addr);
-    return rule ? rule_key(rule) : "none";
+    return key_of(rule);
 }
 
 START_TEST(rows_of_one_meaning_stand_side_by_side)

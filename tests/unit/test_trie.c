@@ -42,7 +42,7 @@ static bool has_number(const struct trie_row *row, const void *number)
 
 /* The model. */
 struct model {
-    union row rows[ROWS_MAX];
+    __extension__ union row rows[ROWS_MAX];
     size_t n;
 };
 

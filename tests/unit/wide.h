@@ -1,5 +1,5 @@
 /*
- * wide: addresses as plain 128-bit numbers, to check by counting what block and prefix_map do with bits.
+ * wide: addresses as plain 128-bit numbers, to check by counting what block and trie do with bits.
  */
 #ifndef GATEPOST_TESTS_WIDE_H
 #define GATEPOST_TESTS_WIDE_H
