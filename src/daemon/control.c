@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -19,6 +20,8 @@ struct control_ask {
     size_t n_forgotten;           /* logins that waited */
     char address[IP_TEXT_SIZE];
     char cursor[LOGIN_CURSOR_SIZE];
+    struct time_limits *limits;
+    struct time_limit limit;
 };
 
 struct control_state {
@@ -180,16 +183,36 @@ static int reply_done(struct control_ask *ask)
     return finish(ask->conn, out, &text, &n);
 }
 
+/* The connection goes on without the store's answer, or with it. */
+static struct server_conn *leave(struct control_ask *ask)
+{
+    struct server_conn *conn = ask->conn;
+    if (conn)
+        ((struct control_state *)server_state(conn))->ask = NULL;
+    return conn;
+}
+
 static void on_done(struct login_request *request)
 {
     struct control_ask *ask = (struct control_ask *)request;
-    struct server_conn *conn = ask->conn;
-    if (conn) {
-        ((struct control_state *)server_state(conn))->ask = NULL;
-        if (reply_done(ask) < 0)
-            server_out_of_memory(conn);
-    }
+    struct server_conn *conn = leave(ask);
+    (void)time_limit_end(ask->limits, &ask->limit);
+    if (conn && reply_done(ask) < 0)
+        server_out_of_memory(conn);
     free(ask);
+}
+
+/* The store keeps what it was asked until it is done with it, and may yet do it. */
+static void on_late(struct time_limit *limit)
+{
+    struct control_ask *ask = (struct control_ask *)((char *)limit - offsetof(struct control_ask, limit));
+    struct server_conn *conn = leave(ask);
+    ask->conn = NULL;
+    if (conn && reply_line(conn, "DEFER",
+                           ask->request.verb == LOGIN_REMOVE
+                               ? "the login store does not answer in time; it may still remove the logins"
+                               : "the login store does not answer in time") < 0)
+        server_out_of_memory(conn);
 }
 
 static int submit(struct server_conn *conn, struct control_ask *ask)
@@ -202,6 +225,8 @@ static int submit(struct server_conn *conn, struct control_ask *ask)
     int r = logins_submit(desk->logins, &ask->request);
     if (r == 0) {
         state->ask = ask;
+        ask->limits = logins_limits(desk->logins);
+        time_limit_begin(ask->limits, &ask->limit, on_late);
         return 0;
     }
     free(ask);

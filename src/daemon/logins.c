@@ -36,7 +36,8 @@ struct logins {
     struct queued_login *direct; /* logins that the store has, and that have not waited */
     size_t n_draining;           /* of the queue, those that the store has */
     bool refuses;                /* the store has not taken the last login: one at a time is tried */
-    bool refusal_said;           /* in the log */
+    bool refusal_said;           /* in the log, as is the next */
+    enum { SAID_NOTHING, SAID_AWAY, SAID_ASKABLE } said;
     bool ending, closed;
     uint64_t n_look_ups;
     struct log_limit full_limit, change_limit, refusal_limit;
@@ -78,9 +79,7 @@ static void say_refusal(struct logins *logins, const char *why)
 static void note_outcome(struct logins *logins, const struct login_request *request)
 {
     unsigned long suppressed;
-    if (request->outcome == LOGIN_BAD_KEY)
-        return;
-    logins->refuses = request->outcome != LOGIN_DONE;
+    logins->refuses = request->outcome != LOGIN_DONE && request->outcome != LOGIN_BAD_KEY;
     if (request->outcome == LOGIN_NO_WRITES) {
         say_refusal(logins, request->why);
     } else if (request->outcome == LOGIN_DONE && logins->refusal_said) {
@@ -90,7 +89,7 @@ static void note_outcome(struct logins *logins, const struct login_request *requ
     }
 }
 
-static void drain(struct logins *logins);
+static void drain(struct logins *logins, bool stuck_too);
 static void finish_closing(struct logins *logins);
 
 /* A login of the queue comes back. One that cannot be stored by itself makes room for the others. */
@@ -109,8 +108,8 @@ static void on_drained(struct logins *logins, struct queued_login *login)
     if (logins->n_draining > 0)
         return;
     bool got_on = outcome == LOGIN_DONE || outcome == LOGIN_BAD_KEY;
-    if (got_on && logins->queue.first && !logins->queue.first->stuck)
-        drain(logins);
+    if (got_on)
+        drain(logins, false);
     if (logins->ending && logins->n_draining == 0)
         finish_closing(logins);
     schedule_retry(logins);
@@ -167,8 +166,8 @@ static void on_recorded(struct login_request *request)
 }
 
 /* Hands the oldest of the queue to the store: one as long as it refuses, else many. Those that have ended are done
- * with. */
-static void drain(struct logins *logins)
+ * with. What is stuck stands at the end. */
+static void drain(struct logins *logins, bool stuck_too)
 {
     int64_t now = time(NULL);
     size_t most = logins->refuses ? 1 : DRAIN_AT_ONCE;
@@ -182,6 +181,8 @@ static void drain(struct logins *logins)
             login_queue_drop(&logins->queue, login);
             continue;
         }
+        if (login->stuck && !stuck_too)
+            break;
         login->request.now = now;
         login->stuck = login->is_direct = false;
         if (login_store_submit(logins->store, &login->request) < 0)
@@ -194,8 +195,23 @@ static void drain(struct logins *logins)
 static void on_retry(uv_timer_t *timer)
 {
     struct logins *logins = timer->data;
-    drain(logins);
+    drain(logins, true);
     schedule_retry(logins);
+}
+
+/* Says once that the store cannot be asked, and once that it can. */
+static void note_askable(struct logins *logins, const char *why)
+{
+    enum login_store_state state = login_store_state(logins->store);
+    unsigned long suppressed;
+    if (logins->said != SAID_AWAY && (state == LOGIN_STORE_DOWN || logins->n_late > 0)) {
+        logins->said = SAID_AWAY;
+        log_warning_limited(&logins->change_limit, "the login store cannot be asked: %s", why);
+    } else if (logins->said != SAID_ASKABLE && state == LOGIN_STORE_UP && logins->n_late == 0) {
+        logins->said = SAID_ASKABLE;
+        if (log_limit_take(&logins->change_limit, &suppressed))
+            log_info("the login store can be asked");
+    }
 }
 
 static struct error no_answer(const struct logins *logins)
@@ -205,7 +221,18 @@ static struct error no_answer(const struct logins *logins)
     return why;
 }
 
-/* The store has a login for too long. It waits from now on as if the store had given it back to be tried again. */
+/* The store has a login that waits from now on as if it had been given back to be tried again. It may be gone
+ * afterwards. */
+static void keep_direct(struct logins *logins, struct queued_login *login)
+{
+    (void)time_limit_end(&logins->limits, &login->limit);
+    direct_remove(logins, login);
+    login->is_direct = false;
+    logins->n_draining++;
+    keep(logins, login);
+}
+
+/* The store has a login for too long. */
 static void on_login_late(struct time_limit *limit)
 {
     struct queued_login *login = (struct queued_login *)((char *)limit - offsetof(struct queued_login, limit));
@@ -215,12 +242,8 @@ static void on_login_late(struct time_limit *limit)
     bool settled = login->dropped; /* as in on_direct */
     say_refusal(logins, why.text);
     login->report = NULL;
-    if (!settled) {
-        direct_remove(logins, login);
-        login->is_direct = false;
-        logins->n_draining++;
-        keep(logins, login);
-    }
+    if (!settled)
+        keep_direct(logins, login);
     if (!report)
         return;
     report->login = NULL;
@@ -235,7 +258,8 @@ int logins_record(struct logins *logins, const struct login_event *event, int64_
     login->logins = logins;
     login->request.now = now;
     login->request.done = on_recorded;
-    if (!logins->refuses && login_store_submit(logins->store, &login->request) == 0) {
+    bool must_wait = logins->refuses && (logins->queue.n > 0 || logins->n_draining > 0);
+    if (!must_wait && login_store_submit(logins->store, &login->request) == 0) {
         login->submitted = login->is_direct = true;
         login->report = report;
         report->login = login;
@@ -336,11 +360,11 @@ static void on_looked_up(struct login_request *request)
 {
     struct login_look_up *look_up = (struct login_look_up *)request;
     struct logins *logins = look_up->logins;
-    unsigned long suppressed;
     (void)time_limit_end(&logins->limits, &look_up->limit);
-    if (look_up->late && --logins->n_late == 0 && request->outcome != LOGIN_AWAY &&
-        log_limit_take(&logins->change_limit, &suppressed))
-        log_info("the login store can be asked");
+    if (look_up->late) {
+        logins->n_late--;
+        note_askable(logins, request->why);
+    }
     if (look_up->wait)
         answer_wait(look_up, request->outcome == LOGIN_DONE);
     free(look_up);
@@ -352,9 +376,9 @@ static void on_look_up_late(struct time_limit *limit)
     struct login_look_up *look_up = (struct login_look_up *)((char *)limit - offsetof(struct login_look_up, limit));
     struct logins *logins = look_up->logins;
     struct error why = no_answer(logins);
-    if (logins->n_late++ == 0)
-        log_warning_limited(&logins->change_limit, "the login store cannot be asked: %s", why.text);
     look_up->late = true;
+    logins->n_late++;
+    note_askable(logins, why.text);
     if (look_up->wait)
         answer_wait(look_up, false);
 }
@@ -404,6 +428,11 @@ int logins_submit(struct logins *logins, struct login_request *request)
     return login_store_submit(logins->store, request);
 }
 
+struct time_limits *logins_limits(struct logins *logins)
+{
+    return &logins->limits;
+}
+
 const struct queued_login *logins_waiting(const struct logins *logins)
 {
     return logins->queue.first;
@@ -414,14 +443,10 @@ const struct queued_login *logins_waiting(const struct logins *logins)
 static void on_changed(void *context, bool up, const char *why)
 {
     struct logins *logins = context;
-    unsigned long suppressed;
-    if (!up)
-        log_warning_limited(&logins->change_limit, "the login store cannot be asked: %s", why);
-    else if (log_limit_take(&logins->change_limit, &suppressed))
-        log_info("the login store can be asked");
+    note_askable(logins, why);
     if (up) {
         logins->refuses = false;
-        drain(logins);
+        drain(logins, true);
     }
 }
 
@@ -473,9 +498,15 @@ void logins_close(struct logins *logins)
 {
     if (!logins || logins->ending)
         return;
+    struct queued_login *login, *next;
     logins->ending = true;
+    for (login = logins->direct; login; login = next) { /* nobody waits for these, but they count */
+        next = login->next;
+        if (!login->dropped && !login->report)
+            keep_direct(logins, login);
+    }
     (void)uv_timer_start(&logins->retry, on_end_wait_over, END_WAIT_MS, 0);
-    drain(logins);
+    drain(logins, true);
     if (logins->n_draining == 0)
         finish_closing(logins);
 }

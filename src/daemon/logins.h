@@ -46,6 +46,9 @@ void login_report_cancel(struct login_report *report);
 /* Hands a request of the command line to the store, as login_store_submit does. */
 int logins_submit(struct logins *logins, struct login_request *request);
 
+/* How long an answer of the store is waited for. */
+struct time_limits *logins_limits(struct logins *logins);
+
 /* Forgets the logins of the address that wait, and returns how many they were; those that the store has in hand will
  * not wait. */
 size_t logins_forget(struct logins *logins, struct str address);

@@ -135,7 +135,7 @@ static void on_deadline(uv_timer_t *timer)
 {
     struct server *server = timer->data;
     if (server->n_conns > 0)
-        log_warning("%zu connections did not take their answers and are closed", server->n_conns);
+        log_warning("%zu connections are closed before they have got or taken their answers", server->n_conns);
     while (server->conns)
         conn_close(server->conns);
 }

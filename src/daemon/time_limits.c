@@ -22,14 +22,15 @@ static void start_for_first(struct time_limits *limits)
         start(limits, limits->first->at_ms > now ? limits->first->at_ms - now : 0);
 }
 
-/* Where our own loop has stood still, what is waited for may have come: the loop goes on for a moment first. */
+/* Where our own loop has stood still, what is waited for may have come and not been read: the loop goes on for a moment
+ * first. */
 static void on_timer(uv_timer_t *timer)
 {
     struct time_limits *limits = timer->data;
     uint64_t now = uv_now(timer->loop);
-    if (!limits->looked_again && limits->first && limits->first->at_ms + STALL_MS <= now) {
+    if (!limits->looked_again && limits->first && limits->first->at_ms <= now) {
         limits->looked_again = true;
-        start(limits, STALL_GRACE_MS);
+        start(limits, limits->first->at_ms + STALL_MS <= now ? STALL_GRACE_MS : 1);
         return;
     }
     limits->looked_again = false;

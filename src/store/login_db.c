@@ -30,7 +30,6 @@ static const char *const statements[STATEMENT_COUNT] = {
 struct login_db {
     struct database database;
     sqlite3_stmt *statements[STATEMENT_COUNT];
-    int64_t swept_at; /* Unix seconds */
 };
 
 static const char *const migrations[] = { logins_sql };
@@ -96,7 +95,7 @@ int login_db_check(const char *path, struct error *error)
 int login_db_examine(struct login_db *db, struct error *error)
 {
     sqlite3_stmt *stmt = NULL;
-    int r = 0, code = sqlite3_prepare_v2(db->database.sqlite, "PRAGMA quick_check(1)", -1, &stmt, NULL);
+    int r = 0, code = sqlite3_prepare_v2(db->database.sqlite, "PRAGMA integrity_check(1)", -1, &stmt, NULL);
     if (code == SQLITE_OK)
         code = sqlite3_step(stmt);
     const char *found = code == SQLITE_ROW ? (const char *)sqlite3_column_text(stmt, 0) : NULL;
@@ -333,37 +332,14 @@ static int write_one(struct login_db *db, struct login_request *request)
     return SQLITE_OK;
 }
 
-static bool is_swept(const struct login_db *db, int64_t now)
-{
-    return now >= db->swept_at && now - db->swept_at < LOGIN_DB_SWEEP_S;
-}
-
-static int sweep(struct login_db *db, int64_t now, bool *all)
-{
-    sqlite3_stmt *stmt = db->statements[SWEEP];
-    if (!bind_number(stmt, 1, now) || !bind_number(stmt, 2, LOGIN_DB_SWEEP_ROWS))
-        return SQLITE_NOMEM;
-    int code = run(db, SWEEP);
-    *all = code != SQLITE_OK || sqlite3_changes64(db->database.sqlite) < LOGIN_DB_SWEEP_ROWS;
-    if (code == SQLITE_OK && *all)
-        db->swept_at = now;
-    return code;
-}
-
 int login_db_write(struct login_db *db, struct login_request *requests, struct error *error)
 {
-    int64_t now = 0;
-    bool all;
     int r = check_file(db, requests, error);
     if (r < 0)
         return r;
     int code = run(db, BEGIN_WRITE);
-    for (struct login_request *request = requests; request && code == SQLITE_OK; request = request->next) {
+    for (struct login_request *request = requests; request && code == SQLITE_OK; request = request->next)
         code = write_one(db, request);
-        now = request->now;
-    }
-    if (code == SQLITE_OK && !is_swept(db, now))
-        code = sweep(db, now, &all);
     if (code == SQLITE_OK)
         code = run(db, COMMIT);
     return code == SQLITE_OK ? check_file(db, requests, error) : give_up(db, code, requests, true, error);
@@ -371,9 +347,15 @@ int login_db_write(struct login_db *db, struct login_request *requests, struct e
 
 int login_db_sweep(struct login_db *db, int64_t now, bool *all, struct error *error)
 {
-    int r = check_file(db, NULL, error);
-    if (r < 0)
-        return r;
-    int code = sweep(db, now, all);
-    return code == SQLITE_OK ? 0 : give_up(db, code, NULL, true, error);
+    sqlite3_stmt *stmt = db->statements[SWEEP];
+    *all = true;
+    if (!bind_number(stmt, 1, now) || !bind_number(stmt, 2, LOGIN_DB_SWEEP_ROWS))
+        return error_set(error, -ENOMEM, "out of memory");
+    int code = run(db, SWEEP);
+    if ((code & 0xff) == SQLITE_BUSY)
+        return 0;
+    if (code != SQLITE_OK)
+        return database_fail(&db->database, "what has ended cannot be swept", error);
+    *all = sqlite3_changes64(db->database.sqlite) < LOGIN_DB_SWEEP_ROWS;
+    return 0;
 }

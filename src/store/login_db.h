@@ -13,7 +13,6 @@
 enum {
     LOGIN_DB_PAGE = 500,                   /* logins in one part of a list */
     LOGIN_DB_READ_BYTES = 4 * 1024 * 1024, /* texts read at a time, and then a look-up's; the rest waits */
-    LOGIN_DB_SWEEP_S = 60,                 /* between two sweeps of what has ended, at least */
     LOGIN_DB_SWEEP_ROWS = 1000             /* in one sweep */
 };
 
@@ -43,12 +42,11 @@ void login_db_close(struct login_db *db);
 int login_db_read(struct login_db *db, struct login_request *requests, struct login_request **rest,
                   struct login_rows *rows, struct error *error);
 
-/* Records and removes, in one transaction: when this returns, all that is LOGIN_DONE has been committed. From time to
- * time it sweeps what has ended, too. */
+/* Records and removes, in one transaction: when this returns, all that is LOGIN_DONE has been committed. */
 int login_db_write(struct login_db *db, struct login_request *requests, struct error *error);
 
-/* Sweeps what has ended at `now` (Unix seconds). *all says whether nothing was left for another sweep. Returns as
- * login_db_write does. */
+/* Sweeps what has ended at `now` (Unix seconds). *all is false where some were left for another sweep. A lock leaves it
+ * for later, too. Returns 0, or a negative errno with the reason in *error; that says nothing against look-ups. */
 int login_db_sweep(struct login_db *db, int64_t now, bool *all, struct error *error);
 
 /* Sets all requests of the list to this outcome, with nothing found and nothing done. */

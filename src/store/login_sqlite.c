@@ -7,9 +7,9 @@
 #include <time.h>
 
 enum {
-    BUSY_MS = 250,  /* a lock of another program is waited for */
-    RETRY_MS = 500, /* between two attempts to open the database anew */
-    MS_PER_S = 1000
+    BUSY_MS = 250,   /* a lock of another program is waited for */
+    RETRY_MS = 500,  /* between two attempts to open the database anew */
+    SWEEP_MS = 60000 /* between two sweeps of what has ended */
 };
 
 struct login_sqlite;
@@ -20,13 +20,14 @@ struct lane {
     struct login_sqlite *store;
     struct login_request *waiting, **last;
     bool working; /* until all that was taken is done */
+    bool sweep_due;
 
     /* The worker's, while it works. */
     struct login_db *db;
     struct login_request *taken, *rest;
     struct login_rows rows;
     int result;
-    bool swept_all;
+    bool sweeps, swept_all;
     struct error error;
 };
 
@@ -38,6 +39,7 @@ struct login_sqlite {
     enum login_store_state state;
     bool told; /* the listener knows how the first opening went */
     bool closing;
+    bool sweep_failed; /* and the listener knows */
     unsigned n_timers; /* until they are closed */
     struct lane reads, writes;
 
@@ -89,15 +91,13 @@ static void read_job(uv_work_t *work)
     lane->result = login_db_read(lane->db, lane->taken, &lane->rest, &lane->rows, &lane->error);
 }
 
-/* Where nothing is to be written, this was started for sweeping. */
 static void write_job(uv_work_t *work)
 {
     struct lane *lane = work->data;
-    lane->swept_all = true;
-    if (lane->taken)
-        lane->result = login_db_write(lane->db, lane->taken, &lane->error);
-    else
+    if (lane->sweeps)
         lane->result = login_db_sweep(lane->db, time(NULL), &lane->swept_all, &lane->error);
+    else
+        lane->result = login_db_write(lane->db, lane->taken, &lane->error);
 }
 
 /* On the loop. */
@@ -201,13 +201,15 @@ static bool can_start(const struct lane *lane)
 static void work(struct lane *lane)
 {
     lane->working = true;
-    lane->taken = take_waiting(lane);
+    lane->sweeps = lane->sweep_due;
+    lane->sweep_due = false;
+    lane->taken = lane->sweeps ? NULL : take_waiting(lane);
     (void)uv_queue_work(lane->store->loop, &lane->work, lane->job, on_worked);
 }
 
 static void start(struct lane *lane)
 {
-    if (can_start(lane) && lane->waiting)
+    if (can_start(lane) && (lane->waiting || lane->sweep_due))
         work(lane);
 }
 
@@ -219,13 +221,25 @@ static void schedule_sweep(struct login_sqlite *store, uint64_t after_ms)
         (void)uv_timer_start(&store->sweep_timer, on_sweep_timer, after_ms, 0);
 }
 
-/* Where nobody writes, what has ended must not stay for ever either. */
 static void on_sweep_timer(uv_timer_t *timer)
 {
     struct login_sqlite *store = timer->data;
-    schedule_sweep(store, LOGIN_DB_SWEEP_S * MS_PER_S);
-    if (can_start(&store->writes))
-        work(&store->writes);
+    schedule_sweep(store, SWEEP_MS);
+    store->writes.sweep_due = true;
+    start(&store->writes);
+}
+
+/* What has ended does not count, swept or not: a failure is no reason to go without the store. */
+static void note_swept(struct login_sqlite *store)
+{
+    struct lane *lane = &store->writes;
+    bool failed = lane->result < 0;
+    if (failed && !store->sweep_failed && store->listener.warned)
+        store->listener.warned(store->listener.context, lane->error.text);
+    store->sweep_failed = failed;
+    lane->result = 0;
+    if (!lane->swept_all)
+        schedule_sweep(store, 0);
 }
 
 /* The lane works until all is done, so that what `done` submits waits, and what it closes is not freed here. */
@@ -236,6 +250,8 @@ static void on_worked(uv_work_t *work, int status)
     struct login_sqlite *store = lane->store;
     put_back(lane, lane->rest);
     lane->rest = NULL;
+    if (lane->sweeps)
+        note_swept(store);
     if (lane->result < 0 && store->state == LOGIN_STORE_UP && !store->closing) {
         store->error = lane->error;
         go_down(store);
@@ -243,8 +259,6 @@ static void on_worked(uv_work_t *work, int status)
     finish(lane->taken);
     lane->taken = NULL;
     login_rows_clear(&lane->rows);
-    if (lane == &store->writes && lane->result == 0 && !lane->swept_all)
-        schedule_sweep(store, 0);
     if (store->closing || store->state == LOGIN_STORE_DOWN)
         fail_waiting(store);
     lane->working = false;
@@ -373,7 +387,7 @@ int login_sqlite_open(struct login_store **out, uv_loop_t *loop, const struct lo
         return error_set(error, -ENOMEM, "out of memory");
     store->loop = loop;
     r = open_lanes(store);
-    if (r < 0 && !options->may_be_down) {
+    if (r < 0 && r != -EBUSY && !options->may_be_down) { /* a lock passes */
         *error = store->error;
         free_store(store);
         return r;

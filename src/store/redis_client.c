@@ -6,6 +6,7 @@
 enum {
     CONNECT_MAX_MS = 500, /* a server that is back must not be missed for long because its machine was silent */
     GREETING_MAX_MS = 1000,
+    GREETING_SENTINEL_MAX_MS = 400, /* a master that hangs is not waited for while Sentinel may have another */
     PAUSE_FIRST_MS = 50,
     PAUSE_MAX_MS = 400,
     SETTLED_MS = 1000 /* a connection that lasted as long was a good one */
@@ -80,12 +81,13 @@ static void on_ended(void *context, enum redis_link_end end, const char *why)
 
 static int connect_to(struct redis_client *client, const struct redis_host *host)
 {
+    uint32_t greeting_ms = client->url.kind == REDIS_URL_SENTINEL ? GREETING_SENTINEL_MAX_MS : GREETING_MAX_MS;
     struct redis_link_options options = {
         .kind = client->url.kind == REDIS_URL_SENTINEL ? REDIS_LINK_MASTER : REDIS_LINK_SERVER,
         .url = &client->url,
         .host = host,
         .connect_ms = client->timeout_ms < CONNECT_MAX_MS ? client->timeout_ms : CONNECT_MAX_MS,
-        .handshake_ms = client->timeout_ms < GREETING_MAX_MS ? client->timeout_ms : GREETING_MAX_MS,
+        .handshake_ms = client->timeout_ms < greeting_ms ? client->timeout_ms : greeting_ms,
         .trial = client->trial,
         .n_trial = REDIS_TRIAL_WORDS,
         .ready = on_ready,

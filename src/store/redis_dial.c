@@ -2,7 +2,10 @@
 
 #include <stdio.h>
 
-enum { KEEPALIVE_S = 60 };
+enum {
+    KEEPALIVE_S = 60,
+    RESOLVE_MS = 5000 /* longer than a name server that works takes; then another host may do */
+};
 
 static void dial_next(struct redis_dial *dial);
 
@@ -48,7 +51,11 @@ static void dial_give_up(struct redis_dial *dial, const char *fault)
 
 static void on_late(uv_timer_t *timer)
 {
-    dial_give_up(timer->data, "it does not take the connection");
+    struct redis_dial *dial = timer->data;
+    if (dial->phase == DIAL_RESOLVING)
+        dial->failed(dial, "its name is not looked up in time");
+    else
+        dial_give_up(dial, "it does not take the connection");
 }
 
 static void on_connect(uv_connect_t *connect, int status)
@@ -109,6 +116,8 @@ static void on_resolved(uv_getaddrinfo_t *lookup, int status, struct addrinfo *f
 {
     struct redis_dial *dial = lookup->data;
     dial->phase = DIAL_IDLE;
+    if (!dial->closing)
+        (void)uv_timer_stop(&dial->timer);
     for (const struct addrinfo *at = found; at && dial->n_addrs < REDIS_ADDRS_MAX; at = at->ai_next)
         if (at->ai_addrlen <= sizeof dial->addrs[0])
             memcpy(&dial->addrs[dial->n_addrs++], at->ai_addr, at->ai_addrlen);
@@ -133,6 +142,7 @@ static void dial_resolve(struct redis_dial *dial)
     }
     dial->phase = DIAL_RESOLVING;
     dial->n_open++;
+    (void)uv_timer_start(&dial->timer, on_late, RESOLVE_MS, 0);
 }
 
 static void on_start(uv_timer_t *timer)

@@ -23,6 +23,7 @@ struct login_fixture {
     pid_t server;
     int n_up, n_down;  /* what the listener was told */
     struct error down; /* and why */
+    bool may_warn;     /* a warning does not fail the test */
 };
 
 /* Login names, sorted; in a list each is "address user ends". */

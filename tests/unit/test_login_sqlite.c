@@ -504,22 +504,6 @@ START_TEST(several_daemons_may_create_the_file_at_once)
 }
 END_TEST
 
-START_TEST(ended_logins_are_swept_once_a_minute)
-{
-    begin();
-    fixture_open(&fixture);
-    expect_recorded(A, "alice", 0, 10);
-    ck_assert_int_eq(n_rows(), 1);
-    expect_recorded(A, "bob", 20, 1000);
-    ck_assert_int_eq(n_rows(), 2); /* within a minute of the first */
-    expect_recorded(A, "carol", 2 * LOGIN_DB_SWEEP_S, 1000);
-    ck_assert_int_eq(n_rows(), 2);
-    expect_names(A, 2 * LOGIN_DB_SWEEP_S, "bob|carol");
-    fixture_close(&fixture);
-    end();
-}
-END_TEST
-
 /* Many rounds of a sweep, since each is bounded. */
 START_TEST(what_has_ended_is_swept_without_a_write)
 {
@@ -557,6 +541,31 @@ START_TEST(one_sweep_takes_a_bounded_number)
     ck_assert(all);
     ck_assert_int_eq(n_rows(), 100);
     login_db_close(db);
+    end();
+}
+END_TEST
+
+/* The index alone is damaged: look-ups do not need it. */
+START_TEST(what_cannot_be_swept_is_no_outage)
+{
+    begin();
+    fixture_open(&fixture);
+    expect_recorded(A, "alice", 0, 1000);
+    fixture_close(&fixture);
+    sql("PRAGMA writable_schema = on; UPDATE sqlite_schema SET sql = 'CREATE INDEX login_ends ON login (user)' "
+        "WHERE name = 'login_ends'");
+    sql("INSERT INTO login VALUES ('198.51.100.1', 'bob', 1)");
+    sql("PRAGMA writable_schema = on; UPDATE sqlite_schema SET sql = 'CREATE INDEX login_ends ON login (ends)' "
+        "WHERE name = 'login_ends'");
+    fixture.may_warn = true;
+    fixture_open(&fixture);
+    for (int i = 0; i < 20; i++) {
+        (void)uv_run(&fixture.loop, UV_RUN_NOWAIT);
+        (void)usleep(10000);
+    }
+    expect_names(A, 0, "alice");
+    ck_assert_int_eq(fixture.n_down, 0);
+    fixture_close(&fixture);
     end();
 }
 END_TEST
@@ -607,8 +616,7 @@ START_TEST(file_locked_from_the_start_is_waited_for)
     fixture_close(&fixture);
     sqlite3 *other = other_open();
     other_runs(other, "PRAGMA locking_mode = EXCLUSIVE; INSERT INTO login VALUES ('" A "', 'bob', 9000000000)");
-    ck_assert_int_eq(fixture_try_open(&fixture, false, &error), -EBUSY);
-    ck_assert_int_eq(fixture_try_open(&fixture, true, &error), 0);
+    ck_assert_int_eq(fixture_try_open(&fixture, _i > 0, &error), 0);
     fixture_await(&fixture, &fixture.n_down, 1);
     ck_assert_msg(strstr(fixture.down.text, "locked") != NULL, "%s", fixture.down.text);
     other_closes(other);
@@ -684,13 +692,14 @@ enum { SEVERAL_RETRIES_MS = 1600 };
 START_TEST(damaged_file_keeps_the_store_down_until_it_is_replaced)
 {
     begin();
+    fixture.may_warn = true; /* it cannot be swept */
     fixture_open(&fixture);
     expect_recorded(A, "alice", 0, 1000);
     fixture_close(&fixture);
     spoil_file();
     fixture_open(&fixture);
-    fixture_await(&fixture, &fixture.n_down, 1); /* sweeping finds it */
-    ck_assert_msg(strstr(fixture.down.text, "malformed") != NULL, "%s", fixture.down.text);
+    (void)fixture_look_up(&fixture, A, 0, &answer);
+    expect_down("malformed");
     uint64_t until = uv_hrtime() + SEVERAL_RETRIES_MS * UINT64_C(1000000);
     while (uv_hrtime() < until)
         (void)uv_run(&fixture.loop, UV_RUN_ONCE);
@@ -790,12 +799,12 @@ int main(void)
     tcase_add_test(tcase, one_bad_record_spoils_no_other);
     tcase_add_test(tcase, two_stores_share_a_file);
     tcase_add_test(tcase, several_daemons_may_create_the_file_at_once);
-    tcase_add_test(tcase, ended_logins_are_swept_once_a_minute);
     tcase_add_test(tcase, what_has_ended_is_swept_without_a_write);
     tcase_add_test(tcase, one_sweep_takes_a_bounded_number);
+    tcase_add_test(tcase, what_cannot_be_swept_is_no_outage);
     tcase_add_test(tcase, removal_leaves_nothing_for_a_clock_set_back);
     tcase_add_test(tcase, store_that_may_be_down_comes_up_by_itself);
-    tcase_add_test(tcase, file_locked_from_the_start_is_waited_for);
+    tcase_add_loop_test(tcase, file_locked_from_the_start_is_waited_for, 0, 2);
     tcase_add_loop_test(tcase, closing_while_down_is_fine, 0, 2);
     tcase_add_test(tcase, full_disk_stops_writes_alone);
     tcase_add_test(tcase, damaged_file_keeps_the_store_down_until_it_is_replaced);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 /* The store: what is asked is held until the test answers it. */
 static struct fake {
@@ -81,7 +82,9 @@ static void fake_change(enum login_store_state state)
     fake.listener.changed(fake.listener.context, state == LOGIN_STORE_UP, state == LOGIN_STORE_UP ? NULL : "gone");
 }
 
-/* One desk for each test. */
+/* One desk for each test. It waits a tenth of a second longer for an answer than it would a store to give up. */
+enum { ANSWER_LIMIT_MS = 100 };
+
 static uv_loop_t loop;
 static struct logins *logins;
 
@@ -379,6 +382,48 @@ START_TEST(a_late_login_that_was_removed_stays_removed)
 }
 END_TEST
 
+START_TEST(a_loop_that_stood_still_does_not_blame_the_store)
+{
+    struct asked asked;
+    ask(&asked, "192.0.2.7");
+    (void)uv_run(&loop, UV_RUN_NOWAIT);
+    (void)usleep((unsigned)(ANSWER_LIMIT_MS + 5 * _i) * 1000);
+    (void)uv_run(&loop, UV_RUN_NOWAIT);
+    ck_assert_int_eq(asked.n, 0);
+    fake_answer(LOGIN_DONE, "a");
+    ck_assert_str_eq(asked.text, "known a");
+}
+END_TEST
+
+START_TEST(with_nothing_left_to_try_the_next_login_is_tried)
+{
+    struct told told;
+    report(&told, "a", "192.0.2.7");
+    fake_answer(LOGIN_NO_WRITES, NULL);
+    ck_assert_uint_eq(logins_forget(logins, str_of("192.0.2.7")), 1);
+    report(&told, "b", "192.0.2.8");
+    fake_answer(LOGIN_DONE, NULL);
+    ck_assert(told.n == 1 && !told.waits);
+}
+END_TEST
+
+START_TEST(a_bad_key_alone_defers_nobody_else)
+{
+    struct told told;
+    report(&told, "bad", "192.0.2.7");
+    for (int i = 0; i < 3; i++) {
+        fake_answer(LOGIN_BAD_KEY, NULL);
+        report(&told, "good", "192.0.2.8");
+        expect_held(1);
+        fake_answer(LOGIN_DONE, NULL);
+        ck_assert(told.n == 1 && !told.waits);
+        while (fake.n_held == 0)
+            (void)uv_run(&loop, UV_RUN_ONCE);
+    }
+    fake_answer(LOGIN_DONE, NULL);
+}
+END_TEST
+
 /* The first of the queue cannot be stored, after a time in which nothing could. */
 START_TEST(a_bad_key_in_front_lets_the_others_by)
 {
@@ -503,6 +548,20 @@ START_TEST(at_the_end_the_store_may_take_what_waits)
 }
 END_TEST
 
+/* Its reporter has gone, but it counts. */
+START_TEST(at_the_end_a_login_on_its_way_is_waited_for)
+{
+    static struct told told;
+    report(&told, "alice", "192.0.2.7");
+    login_report_cancel(&told.report);
+    logins_close(logins);
+    ck_assert(!fake.closed);
+    expect_held(1);
+    fake_answer(LOGIN_DONE, NULL);
+    ck_assert(fake.closed);
+}
+END_TEST
+
 START_TEST(the_end_answers_what_is_asked)
 {
     static struct told told;
@@ -587,12 +646,16 @@ int main(void)
     tcase_add_test(desk, a_late_login_joins_the_same_that_waits);
     tcase_add_test(desk, a_late_login_that_was_removed_stays_removed);
     tcase_add_test(desk, a_bad_key_in_front_lets_the_others_by);
+    tcase_add_loop_test(desk, a_loop_that_stood_still_does_not_blame_the_store, 0, 8);
+    tcase_add_test(desk, with_nothing_left_to_try_the_next_login_is_tried);
+    tcase_add_test(desk, a_bad_key_alone_defers_nobody_else);
     tcase_add_test(desk, forgotten_logins_are_not_stored);
     tcase_add_test(desk, one_login_that_fails_twice_waits_once);
     tcase_add_test(desk, a_login_that_is_removed_on_its_way_does_not_come_back);
     tcase_add_test(desk, a_login_counts_once);
     tcase_add_test(desk, very_many_that_wait_at_one_address_are_not_all_told);
     tcase_add_loop_test(desk, at_the_end_the_store_may_take_what_waits, 0, 2);
+    tcase_add_test(desk, at_the_end_a_login_on_its_way_is_waited_for);
     tcase_add_test(desk, the_end_answers_what_is_asked);
     tcase_add_test(queue_case, a_login_that_is_reported_again_is_prolonged_in_its_place);
     tcase_add_test(queue_case, a_full_queue_forgets_its_oldest);
