@@ -2,8 +2,8 @@
  * key_map: a hash from (kind of key, bytes) to pointers, which stay the caller's.
  *
  * The kind is a character of the caller's choosing, so that one map holds e.g. whole addresses and domains apart. Keys
- * are copied and owned by the map. They come from administrators, or from users who have logged in, so the hash need not
- * withstand chosen ones. Not thread safe. All zeros is an empty map.
+ * are copied and owned by the map. They come from administrators, or from users who have logged in, so the hash need
+ * not withstand chosen ones. Not thread safe. All zeros is an empty map.
  */
 #ifndef GATEPOST_CORE_KEY_MAP_H
 #define GATEPOST_CORE_KEY_MAP_H

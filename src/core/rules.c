@@ -80,15 +80,22 @@ static void release_shared(struct rules *rules)
     rules_release_bare_kills(rules->bare_kills);
 }
 
-void rules_settle(struct rules *rules)
+bool rules_is_fork(const struct rules *rules, const struct rules *base)
 {
-    struct rules *base = (struct rules *)rules->base;
+    return rules->base == base;
+}
+
+void rules_settle(struct rules *rules, struct rules *before)
+{
+    if (rules->base != before) {
+        rules_free(before);
+        return;
+    }
     trie_edit_keep(&rules->edit);
     rules->base = NULL;
-    if (!base)
-        return;
-    release_shared(base);
-    free(base);
+    trie_edit_drop(&before->edit);
+    release_shared(before);
+    free(before);
 }
 
 static void free_trie(const struct rules *rules, struct trie *trie)

@@ -25,8 +25,10 @@ struct rules *rules_new(void);
  * rules_free of the fork. NULL where memory is short. */
 struct rules *rules_fork(const struct rules *base);
 
-/* Nobody reads the set any more that this one was forked from: frees what it had for itself. */
-void rules_settle(struct rules *rules);
+bool rules_is_fork(const struct rules *rules, const struct rules *base);
+
+/* Nobody reads the set `before` any more, in whose place this one has come: frees it, but for what they share. */
+void rules_settle(struct rules *rules, struct rules *before);
 
 /* Of a fork that is not settled, frees what it has for itself; the set that it was forked from is as before. NULL is
  * fine. */

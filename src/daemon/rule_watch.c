@@ -5,6 +5,7 @@
 #include "store/rule_db.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -13,13 +14,9 @@ enum {
     WATCH_BUSY_MS = 100,   /* later, the next look comes soon */
     RETRY_MS = 500,        /* after a failure, at least */
     SKIPPED_LOGGED = 1000, /* rows that are remembered as logged */
-    SKIPPED_TEXT = 256
-};
-
-/* Rows that were skipped in one load: their number, and what was said of those that had not been logged before. */
-struct skipped {
-    size_t n;
-    struct key_map logged;
+    SKIPPED_TEXT = 256,
+    VERIFY_AFTER_MS = 5000,  /* of quiet: whether the log has told of all changes is found out */
+    VERIFY_LATEST_MS = 60000 /* where there is none */
 };
 
 struct rule_watch {
@@ -37,8 +34,11 @@ struct rule_watch {
     struct rule_db *db;
     bool reread;
     struct rules *loaded;  /* what it has read, or NULL */
-    struct rules *retired; /* what it is to free */
-    struct skipped skipped;
+    struct rules *retired; /* what was in force before; it is to free that */
+    size_t n_skipped;
+    uint64_t followed_at_ms;      /* the last change that the log has told of */
+    uint64_t unverified_since_ms; /* the first such change that has not been verified; 0: none */
+    struct key_map logged;        /* skipped rows that the log tells of */
     int result;
     struct error error;
 };
@@ -47,25 +47,66 @@ struct rule_watch {
 
 static void on_skipped(void *context, const struct rule_row *row, const struct error *why)
 {
-    struct skipped *skipped = context;
+    struct rule_watch *watch = context;
     char text[SKIPPED_TEXT];
-    skipped->n++;
     int n = snprintf(text, sizeof text, "%s %.*s %.*s", rule_tables[row->table].name, STR_ARGS(row->key),
                      STR_ARGS(row->client));
     struct str key = str_make(text, (size_t)n < sizeof text ? (size_t)n : sizeof text - 1);
-    if (skipped->logged.used >= SKIPPED_LOGGED || key_map_get(&skipped->logged, 0, key))
+    if (watch->logged.used >= SKIPPED_LOGGED || key_map_get(&watch->logged, 0, key))
         return;
-    void **place = key_map_put(&skipped->logged, 0, key);
+    void **place = key_map_put(&watch->logged, 0, key);
     if (place) {
-        *place = skipped;
+        *place = watch;
         log_warning("a row of %s is skipped: %s", rule_tables[row->table].name, why->text);
     }
 }
 
-static int load(struct rule_watch *watch)
+static uint64_t now_ms(void)
 {
-    watch->skipped.n = 0;
-    return rule_db_load(watch->db, &watch->loaded, on_skipped, &watch->skipped, &watch->error);
+    return uv_hrtime() / 1000000;
+}
+
+static int read_rules(struct rule_watch *watch, const struct rules *base)
+{
+    int r = rule_db_update(watch->db, base, &watch->loaded, on_skipped, watch, &watch->error);
+    watch->n_skipped = rule_db_n_skipped(watch->db);
+    if (r < 0)
+        return r;
+    watch->followed_at_ms = now_ms();
+    if (!base || !rules_is_fork(watch->loaded, base))
+        watch->unverified_since_ms = 0;
+    else if (watch->unverified_since_ms == 0)
+        watch->unverified_since_ms = watch->followed_at_ms;
+    return 0;
+}
+
+/* A change that is not logged (with triggers off) shows by itself, but not in the same moment as one that is. */
+static int verify(struct rule_watch *watch)
+{
+    uint64_t now = now_ms();
+    if (watch->unverified_since_ms == 0 ||
+        (now - watch->followed_at_ms < VERIFY_AFTER_MS && now - watch->unverified_since_ms < VERIFY_LATEST_MS))
+        return 0;
+    int r = rule_db_verify(watch->db, watch->rules, &watch->error);
+    if (r == 0) {
+        log_warning("rules have been changed without being logged (are triggers off?): all are read anew");
+        return read_rules(watch, NULL);
+    }
+    watch->unverified_since_ms = 0;
+    return r < 0 ? r : 0;
+}
+
+/* Of what was read anew, much memory comes back to the heap, and from there to the system. */
+static void free_retired(struct rule_watch *watch)
+{
+    bool whole;
+    if (!watch->retired)
+        return;
+    whole = !rules_is_fork(watch->rules, watch->retired);
+    rules_settle(watch->rules, watch->retired);
+    watch->retired = NULL;
+    if (whole)
+        (void)malloc_trim(0);
 }
 
 static void reopen_if_needed(struct rule_watch *watch)
@@ -86,17 +127,22 @@ static int look(struct rule_watch *watch)
         rule_db_close(watch->db);
     }
     int r = rule_db_open(&watch->db, watch->path, DATABASE_EXPECT, WATCH_BUSY_MS, &watch->error);
-    return r < 0 ? r : 1;
+    if (r == 0)
+        watch->reread = true;
+    return r;
 }
 
 static void work(uv_work_t *request)
 {
     struct rule_watch *watch = request->data;
-    rules_free(watch->retired);
-    watch->retired = NULL;
+    free_retired(watch);
     watch->result = look(watch);
-    if (watch->result == 1 || (watch->result == 0 && watch->reread))
-        watch->result = load(watch);
+    if (watch->reread && watch->result >= 0)
+        watch->result = read_rules(watch, NULL);
+    else if (watch->result == 1)
+        watch->result = read_rules(watch, watch->rules);
+    else if (watch->result == 0)
+        watch->result = verify(watch);
     reopen_if_needed(watch);
 }
 
@@ -111,15 +157,17 @@ static void count_all(const struct rules *rules, size_t *n)
 
 static void log_loaded(struct rule_watch *watch)
 {
+    static struct log_limit limit = { .burst = 60, .interval_s = 60 };
     struct log_line line;
+    unsigned long suppressed;
     size_t n;
-    if (!log_wants(LEVEL_INFO))
+    if (!log_wants(LEVEL_INFO) || !log_limit_take(&limit, &suppressed))
         return;
     count_all(watch->rules, &n);
     log_begin(&line, LEVEL_INFO);
-    log_add(&line, "msg", str_of("rules read"));
+    log_add(&line, "msg", str_of(rules_is_fork(watch->rules, watch->retired) ? "rules changed" : "rules read"));
     log_add_number(&line, "rules", n);
-    log_add_number(&line, "skipped", watch->skipped.n);
+    log_add_number(&line, "skipped", watch->n_skipped);
     log_add_number(&line, "generation", watch->generation);
     log_end(&line);
 }
@@ -187,7 +235,7 @@ int rule_watch_open(struct rule_watch **out, uv_loop_t *loop, const struct confi
     watch->work.data = watch->timer.data = watch;
     int r = rule_db_open(&watch->db, watch->path, DATABASE_CREATE, START_BUSY_MS, &watch->error);
     if (r == 0)
-        r = load(watch);
+        r = read_rules(watch, NULL);
     if (r < 0) {
         *error = watch->error;
         rule_watch_free(watch);
@@ -232,10 +280,10 @@ void rule_watch_free(struct rule_watch *watch)
     if (!watch)
         return;
     rule_db_close(watch->db);
-    rules_free(watch->rules);
     rules_free(watch->loaded);
-    rules_free(watch->retired);
-    key_map_fini(&watch->skipped.logged, NULL);
+    free_retired(watch);
+    rules_free(watch->rules);
+    key_map_fini(&watch->logged, NULL);
     free(watch->path);
     free(watch);
 }

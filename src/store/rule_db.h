@@ -36,9 +36,22 @@ typedef void rule_db_skipped(void *context, const struct rule_row *row, const st
 int rule_db_load(struct rule_db *db, struct rules **rules, rule_db_skipped *skipped, void *context,
                  struct error *error);
 
+/* The next version of `base`, which is what this handle has read last: applies what the log of changes says, or reads
+ * all tables where that does not tell. Whether it is a fork of base, rules_is_fork says. */
+int rule_db_update(struct rule_db *db, const struct rules *base, struct rules **rules, rule_db_skipped *skipped,
+                   void *context, struct error *error);
+
+/* Rows of what was read last that are skipped; of keys that are very long and begin alike, one counts. */
+size_t rule_db_n_skipped(const struct rule_db *db);
+
 /* The same for the settings alone. */
 int rule_db_load_settings(struct rule_db *db, struct rules **rules, rule_db_skipped *skipped, void *context,
                           struct error *error);
+
+/* Whether the tables have as many rows as `rules`, which is what this handle has read last. Where they have not, rows
+ * have been changed without being logged, together with others that were. Costs a look at each row, and tells nothing
+ * once there are newer changes. Returns 1, 0, or a negative errno with the reason in *error. */
+int rule_db_verify(struct rule_db *db, const struct rules *rules, struct error *error);
 
 /* Whether somebody has committed a change since the last load. Returns 1, 0, or a negative errno: -ESTALE where the
  * file has been replaced by another, -ENOENT where it is gone; the handle is to be closed then and the path opened
