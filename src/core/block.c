@@ -2,8 +2,6 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <inttypes.h>
-#include <stdio.h>
 
 unsigned ip_bits(const struct ip_addr *addr)
 {
@@ -21,12 +19,6 @@ static uint64_t read_be64(const uint8_t *bytes)
     for (int i = 0; i < 8; i++)
         v = v << 8 | bytes[i];
     return v;
-}
-
-static void write_be64(uint64_t v, uint8_t *bytes)
-{
-    for (int i = 7; i >= 0; i--, v >>= 8)
-        bytes[i] = (uint8_t)v;
 }
 
 /* The usual client is IPv4, and this is on the way of every request: inet_pton for it costs a copy and more. */
@@ -71,20 +63,74 @@ bool ip_parse(struct str text, struct ip_addr *addr)
     return true;
 }
 
+static char *put_decimal(char *to, unsigned octet)
+{
+    if (octet >= 100)
+        *to++ = (char)('0' + octet / 100);
+    if (octet >= 10)
+        *to++ = (char)('0' + octet / 10 % 10);
+    *to++ = (char)('0' + octet % 10);
+    return to;
+}
+
+static char *put_hex(char *to, unsigned group)
+{
+    for (int shift = 12; shift >= 0; shift -= 4)
+        if (group >> shift != 0 || shift == 0)
+            *to++ = "0123456789abcdef"[group >> shift & 0xf];
+    return to;
+}
+
+static unsigned group_of(const struct ip_addr *addr, int i)
+{
+    return (unsigned)((i < 4 ? addr->hi >> (48 - 16 * i) : addr->lo >> (112 - 16 * i)) & 0xffff);
+}
+
+/* The longest run of two or more groups of zeros, of several the first (RFC 5952, 4.2). */
+static int find_zeros(const struct ip_addr *addr, int *begin)
+{
+    int best = 0;
+    for (int i = 0; i < 8; i++) {
+        int n = 0;
+        while (i + n < 8 && group_of(addr, i + n) == 0)
+            n++;
+        if (n > best && n > 1) {
+            best = n;
+            *begin = i;
+        }
+        i += n;
+    }
+    return best;
+}
+
+static char *format_v6(const struct ip_addr *addr, char *to)
+{
+    int begin = -1, n = find_zeros(addr, &begin);
+    for (int i = 0; i < 8; i++) {
+        if (i == begin) {
+            *to++ = ':';
+            *to++ = ':';
+            i += n - 1;
+            continue;
+        }
+        if (i > 0 && i != begin + n)
+            *to++ = ':';
+        to = put_hex(to, group_of(addr, i));
+    }
+    return to;
+}
+
 void ip_format(const struct ip_addr *addr, char text[IP_TEXT_SIZE])
 {
-    uint8_t bytes[16];
-    write_be64(addr->hi, bytes);
-    write_be64(addr->lo, bytes + 8);
-    if (!addr->v6) {
-        (void)inet_ntop(AF_INET, bytes, text, IP_TEXT_SIZE);
-        return;
+    char *to = text;
+    for (int shift = 56; !addr->v6 && shift >= 32; shift -= 8) {
+        if (shift < 56)
+            *to++ = '.';
+        to = put_decimal(to, (unsigned)(addr->hi >> shift & 0xff));
     }
-    (void)inet_ntop(AF_INET6, bytes, text, IP_TEXT_SIZE);
-    /* glibc writes ::192.0.2.1 for addresses of ::/96; RFC 5952 keeps that for well-known prefixes, and ::/96 is none.
-     */
-    if (addr->hi == 0 && strchr(text, '.') != NULL)
-        (void)snprintf(text, IP_TEXT_SIZE, "::%" PRIx64 ":%" PRIx64, addr->lo >> 16 & 0xffff, addr->lo & 0xffff);
+    if (addr->v6)
+        to = format_v6(addr, to);
+    *to = '\0';
 }
 
 struct ip_addr ip_mask(const struct ip_addr *addr, unsigned len)
@@ -114,17 +160,6 @@ static struct ip_addr last_of(const struct ip_addr *addr, unsigned len)
     return last;
 }
 
-/* The address after addr; wraps to 0 after the last one. */
-static struct ip_addr after(const struct ip_addr *addr)
-{
-    struct ip_addr next = *addr;
-    if (!addr->v6)
-        next.hi += UINT64_C(1) << 32;
-    else if (++next.lo == 0)
-        next.hi++;
-    return next;
-}
-
 int ip_compare(const struct ip_addr *a, const struct ip_addr *b)
 {
     if (a->v6 != b->v6)
@@ -136,15 +171,17 @@ int ip_compare(const struct ip_addr *a, const struct ip_addr *b)
     return 0;
 }
 
+static bool is_of_block(char c)
+{
+    return ascii_is_digit(c) || c == '.' || c == '-' || c == '*' || c == '/';
+}
+
 bool block_is_meant(struct str text)
 {
-    for (size_t i = 0; i < text.n; i++)
-        if (text.p[i] == ':')
-            return true;
-    for (size_t i = 0; i < text.n; i++)
-        if (!ascii_is_digit(text.p[i]) && memchr(".-*/", text.p[i], 4) == NULL)
-            return false;
-    return text.n > 0;
+    size_t i = 0;
+    while (i < text.n && is_of_block(text.p[i]))
+        i++;
+    return (i == text.n && text.n > 0) || str_find(str_from(text, i), ':') < text.n - i;
 }
 
 static int parse_addr(struct str text, struct ip_addr *addr, struct error *error)
@@ -266,23 +303,63 @@ struct block_rest block_prefixes(const struct block *block)
     return (struct block_rest){ .next = block->first, .last = block->last };
 }
 
+__extension__ typedef unsigned __int128 wide;
+
+static wide wide_of(const struct ip_addr *v6)
+{
+    return (wide)v6->hi << 64 | v6->lo;
+}
+
+static struct ip_addr wide_to_addr(wide number)
+{
+    return (struct ip_addr){ (uint64_t)(number >> 64), (uint64_t)number, true };
+}
+
+/* How many bits at the end are 0; all of them where the number is. */
+static unsigned zeros_at_end(wide number, unsigned bits)
+{
+    uint64_t high = (uint64_t)(number >> 64), low = (uint64_t)number;
+    unsigned n = low ? (unsigned)__builtin_ctzll(low) : high ? 64 + (unsigned)__builtin_ctzll(high) : bits;
+    return n < bits ? n : bits;
+}
+
+/* How many bits of an address are the host's in the longest prefix that begins with `next` and does not go beyond
+ * `last`. */
+static unsigned host_bits_v4(uint64_t next, uint64_t last)
+{
+    unsigned host = next ? (unsigned)__builtin_ctzll(next) : 32;
+    while (next + (UINT64_C(1) << host) - 1 > last)
+        host--;
+    return host;
+}
+
+static unsigned host_bits_v6(wide next, wide last)
+{
+    unsigned host = zeros_at_end(next, 128);
+    while (next + (host == 128 ? ~(wide)0 : ((wide)1 << host) - 1) > last)
+        host--;
+    return host;
+}
+
 bool block_next_prefix(struct block_rest *rest, struct prefix *prefix)
 {
     if (rest->done)
         return false;
-    unsigned len = ip_bits(&rest->next);
-    struct ip_addr end = rest->next;
-    while (len > 0) {
-        struct ip_addr start = ip_mask(&rest->next, len - 1);
-        struct ip_addr wider = last_of(&rest->next, len - 1);
-        if (ip_compare(&start, &rest->next) != 0 || ip_compare(&wider, &rest->last) > 0)
-            break;
-        end = wider;
-        len--;
+    if (!rest->next.v6) {
+        uint64_t next = rest->next.hi >> 32, last = rest->last.hi >> 32;
+        unsigned host = next == last ? 0 : host_bits_v4(next, last);
+        *prefix = (struct prefix){ rest->next, 32 - host };
+        next += UINT64_C(1) << host;
+        rest->done = next > last;
+        rest->next = ip_from_v4((uint32_t)next);
+        return true;
     }
-    *prefix = (struct prefix){ rest->next, len };
-    rest->done = ip_compare(&end, &rest->last) == 0;
-    rest->next = after(&end);
+    wide next = wide_of(&rest->next), last = wide_of(&rest->last);
+    unsigned host = next == last ? 0 : host_bits_v6(next, last);
+    *prefix = (struct prefix){ rest->next, 128 - host };
+    wide end = next + (host == 128 ? ~(wide)0 : ((wide)1 << host) - 1);
+    rest->done = end == last;
+    rest->next = wide_to_addr(end + 1);
     return true;
 }
 
@@ -290,8 +367,10 @@ void prefix_format(const struct prefix *prefix, char text[BLOCK_TEXT_SIZE])
 {
     ip_format(&prefix->addr, text);
     if (prefix->len < ip_bits(&prefix->addr)) {
-        size_t used = strlen(text);
-        (void)snprintf(text + used, BLOCK_TEXT_SIZE - used, "/%u", prefix->len);
+        char *to = text + strlen(text);
+        *to++ = '/';
+        to = put_decimal(to, prefix->len);
+        *to = '\0';
     }
 }
 

@@ -16,12 +16,21 @@ const struct rule_table_info rule_tables[RULE_TABLE_COUNT] = {
     [RULE_LOCAL_LIST] = { "local_list", "address", NULL, "remote_mail" },
 };
 
+/* Room for the canonical text, which lives as long as the key. */
+static bool reserve(struct rule_key *key, size_t n)
+{
+    if (n <= sizeof key->small)
+        key->text = key->small;
+    else
+        key->text = key->heap = malloc(n);
+    return key->text != NULL;
+}
+
 /* Sets the canonical text to mark followed by name, and the name to the part after the mark. */
 static int set_name(struct rule_key *key, enum name_kind kind, const char *mark, struct str name, struct error *error)
 {
     size_t mark_n = strlen(mark);
-    key->text = malloc(mark_n + name.n + 1);
-    if (!key->text)
+    if (!reserve(key, mark_n + name.n + 1))
         return error_set(error, -ENOMEM, "out of memory");
     memcpy(key->text, mark, mark_n);
     memcpy(key->text + mark_n, name.p, name.n);
@@ -37,9 +46,7 @@ static int parse_block(struct rule_key *key, struct str text, struct error *erro
     if (r < 0)
         return r;
     key->is_block = true;
-    key->text = malloc(BLOCK_TEXT_SIZE);
-    if (!key->text)
-        return error_set(error, -ENOMEM, "out of memory");
+    (void)reserve(key, BLOCK_TEXT_SIZE);
     block_format(&key->block, key->text);
     return 0;
 }
@@ -174,7 +181,9 @@ static int parse_user(struct rule_key *key, struct str text, struct error *error
 
 int rule_key_parse(struct rule_key *key, enum rule_table table, struct str text, struct error *error)
 {
-    *key = (struct rule_key){ 0 };
+    key->is_block = false;
+    key->local_n = 0;
+    key->text = key->heap = NULL;
     for (size_t i = 0; i < text.n; i++)
         if (ascii_is_control(text.p[i]))
             return error_set(error, -EINVAL, "a control character in \"%.*s\"", (int)i, text.p);
@@ -200,6 +209,6 @@ int rule_key_parse(struct rule_key *key, enum rule_table table, struct str text,
 
 void rule_key_fini(struct rule_key *key)
 {
-    free(key->text);
-    *key = (struct rule_key){ 0 };
+    free(key->heap);
+    key->text = key->heap = NULL;
 }

@@ -42,13 +42,18 @@ enum name_kind {
     NAME_SUFFIX = 's'   /* every domain that ends so */
 };
 
+enum { RULE_KEY_SMALL_BYTES = 128 }; /* a key that is longer costs an allocation */
+
+/* It points into itself or into heap: it must not be copied. */
 struct rule_key {
     bool is_block;
     struct block block;  /* where is_block */
     enum name_kind kind; /* where not, and */
     struct str name;     /* its address, domain or suffix, without what marks the kind; points into text */
     size_t local_n;      /* with NAME_ADDRESS: bytes of the local part */
-    char *text;          /* canonical text, owned */
+    char *text;          /* canonical text */
+    char *heap;
+    char small[RULE_KEY_SMALL_BYTES];
 };
 
 /* Understands a key of any table but RULE_SETTING. Returns 0; -EINVAL with what is wrong and what would be right in

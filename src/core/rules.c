@@ -200,6 +200,7 @@ struct filing {
     const struct rule_reading *reading;
     bool make;
     bool found; /* it was there before */
+    bool fresh; /* it cannot have been */
 };
 
 static int file_rule(struct filing *filing, const struct prefix *block, const struct prefix *client)
@@ -209,8 +210,9 @@ static int file_rule(struct filing *filing, const struct prefix *block, const st
     unsigned which = table == RULE_RELAY_GRANT && !block ? TRIE_RELAY_NAMES : (unsigned)table;
     union rule_space space;
     rule_make(&space, filing->reading, block, client);
-    int r = filing->make ? put_in(rules, &rules->trie[which], &space.row, &filing->found)
-                         : take_from(rules, &rules->trie[which], &space.row, &filing->found);
+    int r = filing->fresh  ? trie_load(&rules->trie[which], &rules->edit, &space.row)
+            : filing->make ? put_in(rules, &rules->trie[which], &space.row, &filing->found)
+                           : take_from(rules, &rules->trie[which], &space.row, &filing->found);
     if (r == 0)
         r = file_local(rules, &space.row, filing->make);
     if (r == 0 && table == RULE_LOCAL_DOMAIN)
@@ -279,12 +281,12 @@ static int remove_setting(struct rules *rules, const struct rule_row *row)
     return r;
 }
 
-int rules_put(struct rules *rules, const struct rule_row *row, struct error *error)
+static int put(struct rules *rules, const struct rule_row *row, bool fresh, struct error *error)
 {
     if (row->table == RULE_SETTING)
         return put_setting(rules, row, error);
     struct rule_reading reading;
-    struct filing filing = { rules, &reading, true, false };
+    struct filing filing = { rules, &reading, true, false, fresh };
     int r = rule_read(&reading, row, error);
     if (r == 0 && (r = change(&filing)) < 0)
         error_set(error, r, "out of memory");
@@ -292,12 +294,22 @@ int rules_put(struct rules *rules, const struct rule_row *row, struct error *err
     return r;
 }
 
+int rules_put(struct rules *rules, const struct rule_row *row, struct error *error)
+{
+    return put(rules, row, false, error);
+}
+
+int rules_add(struct rules *rules, const struct rule_row *row, struct error *error)
+{
+    return put(rules, row, true, error);
+}
+
 int rules_remove(struct rules *rules, const struct rule_row *row)
 {
     if (row->table == RULE_SETTING)
         return remove_setting(rules, row);
     struct rule_reading reading;
-    struct filing filing = { rules, &reading, false, false };
+    struct filing filing = { rules, &reading, false, false, false };
     int r = rule_read_key(&reading, row, NULL);
     if (r == 0)
         r = change(&filing);
@@ -307,6 +319,9 @@ int rules_remove(struct rules *rules, const struct rule_row *row)
 
 int rules_seal(struct rules *rules)
 {
+    for (int t = 0; t < TRIE_COUNT; t++)
+        if (trie_load_end(&rules->trie[t], &rules->edit) < 0)
+            return -ENOMEM;
     if (!rules->bare_kills_stale)
         return 0;
     struct bare_kills *kills = rules_find_bare_kills(rules);

@@ -38,6 +38,10 @@ void rules_free(struct rules *rules);
  * understood, with the reason in *error and the set unchanged; or -ENOMEM, after which the set is of no further use. */
 int rules_put(struct rules *rules, const struct rule_row *row, struct error *error);
 
+/* The same for a row with whose key, letter by letter, none is there: for reading whole tables. Each is to be sealed,
+ * and local_domain to be read before those that have addresses. */
+int rules_add(struct rules *rules, const struct rule_row *row, struct error *error);
+
 /* Removes the row with this key, letter by letter (table, key and client of *row count). Returns 0, also where there is
  * none; or -ENOMEM, after which the set is of no further use. */
 int rules_remove(struct rules *rules, const struct rule_row *row);

@@ -54,6 +54,11 @@ struct trie_edit {
 /* Adds a row, whatever rows there are under the same key. Returns 0, or -ENOMEM: the trie is as good as before then. */
 int trie_add(struct trie *trie, struct trie_edit *edit, const struct trie_row *row);
 
+/* The same for very many rows, one after the other; to be followed by trie_load_end, and no look-up before that costs
+ * what it should. */
+int trie_load(struct trie *trie, struct trie_edit *edit, const struct trie_row *row);
+int trie_load_end(struct trie *trie, struct trie_edit *edit);
+
 /* Whether a row with the key that is asked for is the one that is meant. */
 typedef bool trie_is_meant(const struct trie_row *row, const void *context);
 

@@ -156,7 +156,7 @@ static bool each_below(const struct trie_node *node, const struct beginning *beg
         return each_below(((const struct trie_skip *)node)->child, begin, visit, context);
     const struct trie_branch *branch = (const struct trie_branch *)node;
     bool ended = each_below(branch->own, begin, visit, context);
-    for (unsigned i = 0, n = (unsigned)__builtin_popcount((unsigned)node->children); i < n && !ended; i++)
+    for (unsigned i = 0, n = branch_children(node); i < n && !ended; i++)
         ended = each_below(branch->child[i], begin, visit, context);
     return ended;
 }

@@ -165,7 +165,8 @@ static void log_loaded(struct rule_watch *watch)
         return;
     count_all(watch->rules, &n);
     log_begin(&line, LEVEL_INFO);
-    log_add(&line, "msg", str_of(rules_is_fork(watch->rules, watch->retired) ? "rules changed" : "rules read"));
+    log_add(&line, "msg",
+            str_of(watch->retired && rules_is_fork(watch->rules, watch->retired) ? "rules changed" : "rules read"));
     log_add_number(&line, "rules", n);
     log_add_number(&line, "skipped", watch->n_skipped);
     log_add_number(&line, "generation", watch->generation);

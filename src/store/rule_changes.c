@@ -79,9 +79,10 @@ void rule_changes_close(struct rule_changes *changes)
     free(changes);
 }
 
+/* As a blob, since as a text SQLite would copy it for the sake of a NUL behind it. */
 static struct str column_str(sqlite3_stmt *stmt, int column)
 {
-    const char *text = (const char *)sqlite3_column_text(stmt, column);
+    const char *text = sqlite3_column_blob(stmt, column);
     return str_make(text ? text : "", text ? (size_t)sqlite3_column_bytes(stmt, column) : 0);
 }
 

@@ -117,6 +117,7 @@ struct reader {
     struct rules *rules;
     rule_db_skipped *skipped;
     void *context;
+    bool anew; /* no row has been there before */
 };
 
 /* Takes a row as it is, or that it is gone. What is not understood counts as absent. */
@@ -125,9 +126,11 @@ static int take_row(void *context, const struct rule_row *row, bool absent, stru
     const struct reader *reader = context;
     struct rule_db *db = reader->db;
     struct error why;
-    int r = absent ? rules_remove(reader->rules, row) : rules_put(reader->rules, row, &why);
+    int r = absent         ? rules_remove(reader->rules, row)
+            : reader->anew ? rules_add(reader->rules, row, &why)
+                           : rules_put(reader->rules, row, &why);
     if (r == -EINVAL) {
-        r = rules_remove(reader->rules, row);
+        r = reader->anew ? 0 : rules_remove(reader->rules, row);
         if (r == 0)
             r = note_skipped(db, row);
         if (r == 0)
@@ -157,6 +160,8 @@ static int load_table(const struct reader *reader, enum rule_table table, struct
     if (r == 0 && code != SQLITE_DONE)
         r = rule_db_fail(db, info->name, error);
     (void)sqlite3_finalize(stmt);
+    if (r == 0 && rules_seal(reader->rules) < 0)
+        r = error_set(error, -ENOMEM, "out of memory");
     return r;
 }
 
@@ -172,16 +177,20 @@ static int open_changes(struct rule_db *db, struct error *error)
     return db->changes ? 0 : rule_changes_open(&db->changes, &db->database, error);
 }
 
-/* Reads the tables up to `last` into a new set, within a transaction. */
-static int read_all(struct reader *reader, enum rule_table last, struct moment *moment, struct error *error)
+/* Reads all tables, or the first n of these, into a new set, within a transaction. */
+static int read_all(struct reader *reader, int n_tables, struct moment *moment, struct error *error)
 {
+    static const enum rule_table order[RULE_TABLE_COUNT] = { RULE_SETTING,     RULE_LOCAL_DOMAIN, RULE_ACCESS_BLOCK,
+                                                             RULE_RELAY_GRANT, RULE_KILL_ENTRY,   RULE_ACCEPT_ENTRY,
+                                                             RULE_LOCAL_USER,  RULE_LOCAL_LIST };
     struct rule_db *db = reader->db;
     key_map_fini(&db->skipped, NULL);
     memset(db->n_skipped, 0, sizeof db->n_skipped);
+    reader->anew = true;
     reader->rules = rules_new();
     int r = reader->rules ? 0 : error_set(error, -ENOMEM, "out of memory");
-    for (int table = 0; r == 0 && table <= (int)last; table++)
-        r = load_table(reader, (enum rule_table)table, error);
+    for (int i = 0; r == 0 && i < n_tables; i++)
+        r = load_table(reader, order[i], error);
     if (r == 0)
         r = rule_changes_find_end(db->changes, &moment->mark, error);
     return r;
@@ -205,7 +214,7 @@ static int read_changes(struct reader *reader, const struct rules *base, struct 
 }
 
 /* A failure leaves it to the next reading to read all: what is known to be skipped may be out of step. */
-static int read_rules(struct reader *reader, enum rule_table last, const struct rules *base, struct error *error)
+static int read_rules(struct reader *reader, int n_tables, const struct rules *base, struct error *error)
 {
     struct rule_db *db = reader->db;
     struct moment moment = db->moment;
@@ -217,7 +226,7 @@ static int read_rules(struct reader *reader, enum rule_table last, const struct 
     if (r == 0)
         r = read_changes(reader, base, &moment, error);
     if (r > 0)
-        r = read_all(reader, last, &moment, error);
+        r = read_all(reader, n_tables, &moment, error);
     database_rollback(&db->database);
     if (r == 0 && rules_seal(reader->rules) < 0)
         r = error_set(error, -ENOMEM, "out of memory");
@@ -229,8 +238,8 @@ static int read_rules(struct reader *reader, enum rule_table last, const struct 
 
 int rule_db_load(struct rule_db *db, struct rules **rules, rule_db_skipped *skipped, void *context, struct error *error)
 {
-    struct reader reader = { db, NULL, skipped, context };
-    int r = read_rules(&reader, RULE_TABLE_COUNT - 1, NULL, error);
+    struct reader reader = { db, NULL, skipped, context, false };
+    int r = read_rules(&reader, RULE_TABLE_COUNT, NULL, error);
     *rules = r == 0 ? reader.rules : NULL;
     return r;
 }
@@ -238,8 +247,8 @@ int rule_db_load(struct rule_db *db, struct rules **rules, rule_db_skipped *skip
 int rule_db_load_settings(struct rule_db *db, struct rules **rules, rule_db_skipped *skipped, void *context,
                           struct error *error)
 {
-    struct reader reader = { db, NULL, skipped, context };
-    int r = read_rules(&reader, RULE_SETTING, NULL, error);
+    struct reader reader = { db, NULL, skipped, context, false };
+    int r = read_rules(&reader, 1, NULL, error);
     *rules = r == 0 ? reader.rules : NULL;
     return r;
 }
@@ -247,8 +256,8 @@ int rule_db_load_settings(struct rule_db *db, struct rules **rules, rule_db_skip
 int rule_db_update(struct rule_db *db, const struct rules *base, struct rules **rules, rule_db_skipped *skipped,
                    void *context, struct error *error)
 {
-    struct reader reader = { db, NULL, skipped, context };
-    int r = read_rules(&reader, RULE_TABLE_COUNT - 1, base, error);
+    struct reader reader = { db, NULL, skipped, context, false };
+    int r = read_rules(&reader, RULE_TABLE_COUNT, base, error);
     *rules = r == 0 ? reader.rules : NULL;
     return r;
 }
