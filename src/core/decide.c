@@ -2,6 +2,8 @@
 
 #include "core/decide_steps.h"
 
+#include <errno.h>
+
 static enum state read_state(struct str text)
 {
     static const struct {
@@ -130,9 +132,10 @@ static int prepare(struct decider *d)
     d->has_at = str_find(sender, '@') != sender.n;
     if (ip_parse(decider_attr(d, ATTR_CLIENT_ADDRESS), &d->addr_space))
         d->addr = &d->addr_space;
-    int r = mail_parse(&d->sender, decider_attr(d, ATTR_SENDER), MAIL_AS_REWRITTEN);
-    if (r < 0)
-        return r;
+    static const struct str none = STR("");
+    int r = mail_parse(&d->recipient, d->state == STATE_RCPT ? decider_attr(d, ATTR_RECIPIENT) : none, MAIL_AS_SENT);
+    if (mail_parse(&d->sender, decider_attr(d, ATTR_SENDER), MAIL_AS_REWRITTEN) < 0 || r < 0)
+        return -ENOMEM;
     return rules_relay(d->rules, d->addr, decider_attr(d, ATTR_CLIENT_NAME), d->now, &d->relay);
 }
 
@@ -147,6 +150,7 @@ int decide(const struct decide_query *query, struct decision *decision)
     d.addr = NULL;
     d.asked_login = false;
     d.error = 0;
+    d.access = d.kill = d.accept = d.sender_domain = d.recipient_domain = (struct looked_up){ false, NULL };
     decision->login = str_make("", 0);
     decision->too_many_logins = 0;
     int r = prepare(&d);
@@ -159,5 +163,6 @@ int decide(const struct decide_query *query, struct decision *decision)
         r = d.error;
     }
     mail_fini(&d.sender);
+    mail_fini(&d.recipient);
     return r;
 }

@@ -91,11 +91,30 @@ static bool is_authorized(struct decider *d)
     return d->sasl || is_granted(d) || has_login(d, true);
 }
 
-static const struct rule *accepted(const struct decider *d)
+/* Keeps what was looked up. */
+static const struct rule *found(struct looked_up *looked_up, const struct rule *rule)
+{
+    *looked_up = (struct looked_up){ true, rule };
+    return rule;
+}
+
+static const struct rule *accepted(struct decider *d)
 {
     if (decider_number(d, SETTING_RELAY_FOR) < RELAY_FOR_ADDRESSES || is_refused_client(d))
         return NULL;
-    return rules_accept(d->rules, &d->sender, d->addr, d->now);
+    return d->accept.done ? d->accept.rule : found(&d->accept, rules_accept(d->rules, &d->sender, d->addr, d->now));
+}
+
+static const struct rule *sender_domain(struct decider *d)
+{
+    return d->sender_domain.done ? d->sender_domain.rule
+                                 : found(&d->sender_domain, rules_domain(d->rules, d->sender.domain, d->now));
+}
+
+static bool is_at_local_domain(struct decider *d)
+{
+    const struct rule *domain = sender_domain(d);
+    return domain && rule_value(domain) == RULE_DOMAIN_LOCAL;
 }
 
 static bool is_bare(const struct decider *d)
@@ -103,13 +122,12 @@ static bool is_bare(const struct decider *d)
     return d->sender.domain.n == 0;
 }
 
-static bool is_local_sender(const struct decider *d)
+static bool is_local_sender(struct decider *d)
 {
-    return d->has_sender && (is_bare(d) || domain_is_single_label(d->sender.domain) ||
-                             rules_domain_is_local(d->rules, d->sender.domain, d->now));
+    return d->has_sender && (is_bare(d) || domain_is_single_label(d->sender.domain) || is_at_local_domain(d));
 }
 
-static bool is_null_sender(const struct decider *d)
+static bool is_null_sender(struct decider *d)
 {
     return !d->has_sender || (str_is(d->sender.local, "mailer-daemon") && is_local_sender(d));
 }
@@ -146,8 +164,8 @@ static bool has_right(struct decider *d, bool login_when_unknown, struct right *
         right->why = "the sender is an account in local_user";
         return true;
     }
-    if (relay_for >= RELAY_FOR_LOCAL_HOSTS && rules_domain_is_local(d->rules, d->sender.domain, d->now)) {
-        right->rule = rules_domain(d->rules, d->sender.domain, d->now);
+    if (relay_for >= RELAY_FOR_LOCAL_HOSTS && is_at_local_domain(d)) {
+        right->rule = sender_domain(d);
         right->why = "the sender is in a local domain";
         return true;
     }
@@ -168,7 +186,8 @@ static bool may_relay(struct decider *d, struct right *right)
 
 static bool step_client(struct decider *d)
 {
-    const struct rule *row = rules_access(d->rules, d->addr, d->now);
+    const struct rule *row =
+        d->access.done ? d->access.rule : found(&d->access, rules_access(d->rules, d->addr, d->now));
     if (row && rule_value(row) == RULE_REFUSE)
         return refuse(d, REASON_ACCESS, row, SETTING_NONE, "access_block denies this client");
     if (!row && decider_number(d, SETTING_UNLISTED_CLIENTS) == UNLISTED_DENY)
@@ -210,7 +229,7 @@ static bool step_kill(struct decider *d)
 {
     if (!d->has_sender)
         return pass(d, "the sender is empty");
-    const struct rule *row = rules_kill(d->rules, &d->sender, d->now);
+    const struct rule *row = d->kill.done ? d->kill.rule : found(&d->kill, rules_kill(d->rules, &d->sender, d->now));
     if (row)
         return refuse(d, REASON_KILL, row, SETTING_NONE, "kill_entry refuses this sender");
     return pass(d, "no row of kill_entry matches the sender");
@@ -252,7 +271,7 @@ static bool step_local_sender(struct decider *d)
         note(d, NOTE_PASSED, REASON_NONE, row, SETTING_LOCAL_SENDER_AUTH, "the local sender is authorized");
         return false;
     }
-    return refuse(d, REASON_LOCAL_SENDER, rules_domain(d->rules, d->sender.domain, d->now), SETTING_LOCAL_SENDER_AUTH,
+    return refuse(d, REASON_LOCAL_SENDER, sender_domain(d), SETTING_LOCAL_SENDER_AUTH,
                   "a local sender, and neither authorized nor in accept_entry");
 }
 
@@ -294,8 +313,9 @@ static const struct rule *closed_list_behind(struct decider *d, struct str recip
     return row;
 }
 
-static bool rcpt_ours(struct decider *d, const struct mail_addr *recipient, const struct rule *domain)
+static bool rcpt_ours(struct decider *d, const struct rule *domain)
 {
+    const struct mail_addr *recipient = &d->recipient;
     if (mail_is_routed(recipient->local)) {
         if (is_authorized(d))
             return answer(d, ACTION_OK, d->relay, SETTING_NONE, "a routed recipient, from an authorized client");
@@ -331,18 +351,11 @@ static bool step_rcpt(struct decider *d)
     if (d->state != STATE_RCPT)
         return pass(d, "not RCPT");
     struct str text = decider_attr(d, ATTR_RECIPIENT);
-    struct mail_addr recipient;
-    bool answered = false;
-    int r = mail_parse(&recipient, text, MAIL_AS_SENT);
-    if (r < 0) {
-        d->error = r;
-    } else {
-        const struct rule *domain = rules_domain(d->rules, recipient.domain, d->now);
-        bool ours = domain || str_find(text, '@') == text.n;
-        answered = ours ? rcpt_ours(d, &recipient, domain) : rcpt_foreign(d);
-    }
-    mail_fini(&recipient);
-    return answered;
+    const struct rule *domain = d->recipient_domain.done
+                                    ? d->recipient_domain.rule
+                                    : found(&d->recipient_domain, rules_domain(d->rules, d->recipient.domain, d->now));
+    bool ours = domain || str_find(text, '@') == text.n;
+    return ours ? rcpt_ours(d, domain) : rcpt_foreign(d);
 }
 
 /* What is not a number counts as 0. */

@@ -26,6 +26,12 @@ enum login_view {
     VIEW_LENIENT /* cannot be known, and nothing may be refused for it */
 };
 
+/* What a look-up has given: the steps may be gone through several times, and the answer is always the same. */
+struct looked_up {
+    bool done;
+    const struct rule *rule;
+};
+
 struct decider {
     const struct decide_query *query;
     const struct rules *rules;
@@ -37,6 +43,8 @@ struct decider {
     bool has_sender; /* it is not empty */
     bool has_at;     /* it was sent with an @ */
     struct mail_addr sender;
+    struct mail_addr recipient; /* at RCPT */
+    struct looked_up access, kill, accept, sender_domain, recipient_domain;
     struct ip_addr addr_space;
     const struct ip_addr *addr; /* NULL where the client has none */
     const struct rule *relay;   /* the row of relay_grant for the client, or NULL */

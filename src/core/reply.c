@@ -17,8 +17,11 @@ static void put_network(struct out *out, struct str text)
 {
     if (text.n > REPLY_NETWORK_MAX_BYTES)
         text.n = REPLY_NETWORK_MAX_BYTES;
-    for (size_t i = 0; i < text.n; i++)
-        put(out, ascii_is_control(text.p[i]) ? str_make("?", 1) : str_make(text.p + i, 1));
+    size_t begin = out->n;
+    put(out, text);
+    for (size_t i = begin; i < out->n; i++)
+        if (ascii_is_control(out->p[i]))
+            out->p[i] = '?';
 }
 
 /* Out of memory, a domain is shown as it was sent. */

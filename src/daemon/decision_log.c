@@ -12,21 +12,35 @@ bool decision_log_wants(uint32_t log_decisions, const struct decision *decision)
     return log_decisions == DECISIONS_ALL || decision->action == ACTION_REFUSE || decision->would != 0;
 }
 
+enum { RULE_NAME_BYTES = LOG_VALUE_MAX_BYTES + 2 }; /* enough for the log to see that it is cut */
+
+static size_t put(char text[RULE_NAME_BYTES], size_t n, struct str more)
+{
+    size_t room = RULE_NAME_BYTES - n;
+    if (more.n > room)
+        more.n = room;
+    memcpy(text + n, more.p, more.n);
+    return n + more.n;
+}
+
 /* table:key, with the client of an accept_entry after a blank; or setting:name. */
 static void add_rule(struct log_line *line, const struct decision *decision)
 {
-    char text[LOG_VALUE_MAX_BYTES + 2], key_text[RULE_TEXT_BYTES], client_text[BLOCK_TEXT_SIZE];
+    static const struct str colon = STR(":"), blank = STR(" "), setting = STR("setting:");
+    char text[RULE_NAME_BYTES], key_text[RULE_TEXT_BYTES], client_text[BLOCK_TEXT_SIZE];
     const struct rule *rule = decision->rule;
-    int n = 0;
+    size_t n = 0;
     if (rule) {
         struct str key = rule_key_text(rule, key_text), client = rule_client_text(rule, client_text);
-        n = snprintf(text, sizeof text, "%s:%.*s%s%.*s", rule_tables[rule_table(rule)].name, STR_ARGS(key),
-                     client.n ? " " : "", STR_ARGS(client));
+        n = put(text, n, str_of(rule_tables[rule_table(rule)].name));
+        n = put(text, put(text, n, colon), key);
+        if (client.n > 0)
+            n = put(text, put(text, n, blank), client);
     } else if (decision->setting != SETTING_NONE) {
-        n = snprintf(text, sizeof text, "setting:%s", setting_info(decision->setting)->name);
+        n = put(text, put(text, n, setting), str_of(setting_info(decision->setting)->name));
     }
     if (n > 0)
-        log_add(line, "rule", str_make(text, (size_t)n < sizeof text ? (size_t)n : sizeof text - 1));
+        log_add(line, "rule", str_make(text, n));
 }
 
 static void add_would(struct log_line *line, const struct decision *decision)

@@ -251,9 +251,10 @@ static void append_time(struct log_line *line)
         n = gmtime_r(&second, &parts) ? strftime(text, sizeof text, "time=%Y-%m-%dT%H:%M:%S.", &parts) : 0;
     }
     append(line, text, n);
-    char millis[8];
-    int used = snprintf(millis, sizeof millis, "%03uZ ", (unsigned)(now.tv_nsec / 1000000) % 1000);
-    append(line, millis, (size_t)used);
+    unsigned millis = (unsigned)(now.tv_nsec / 1000000) % 1000;
+    const char digits[] = { (char)('0' + millis / 100), (char)('0' + millis / 10 % 10), (char)('0' + millis % 10), 'Z',
+                            ' ' };
+    append(line, digits, sizeof digits);
 }
 
 void log_begin(struct log_line *line, int level)
@@ -266,11 +267,19 @@ void log_begin(struct log_line *line, int level)
     append(line, level_names[level], strlen(level_names[level]));
 }
 
+/* Bytes that need no quotes, as sets of 64. */
+static const uint64_t plain_bytes[4] = {
+    ~UINT64_C(0) << 33 & ~(UINT64_C(1) << '"' | UINT64_C(1) << '='),
+    ~UINT64_C(0) & ~(UINT64_C(1) << ('\\' - 64) | UINT64_C(1) << (0x7f - 64)),
+    0,
+    0,
+};
+
 static bool is_plain(struct str value)
 {
     for (size_t i = 0; i < value.n; i++) {
         unsigned char c = (unsigned char)value.p[i];
-        if (c <= ' ' || c >= 0x7f || c == '"' || c == '=' || c == '\\')
+        if ((plain_bytes[c / 64] >> c % 64 & 1) == 0)
             return false;
     }
     return value.n > 0;
@@ -316,9 +325,12 @@ void log_add(struct log_line *line, const char *name, struct str value)
 
 void log_add_number(struct log_line *line, const char *name, unsigned long long value)
 {
-    char text[24];
-    int n = snprintf(text, sizeof text, "%llu", value);
-    log_add(line, name, str_make(text, (size_t)n));
+    char text[24], *at = text + sizeof text;
+    do {
+        *--at = (char)('0' + value % 10);
+        value /= 10;
+    } while (value > 0);
+    log_add(line, name, str_make(at, (size_t)(text + sizeof text - at)));
 }
 
 void log_end(struct log_line *line)

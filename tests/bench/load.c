@@ -1,7 +1,7 @@
 /*
  * load: asks gatepostd, and tells how fast it answers.
  *
- *   load [-c CONNECTIONS] [-n REQUESTS] [-s SECONDS] [-r RATE] [-f FIRST] KIND ENDPOINT
+ *   load [-c CONNECTIONS] [-n REQUESTS] [-s SECONDS] [-r RATE] [-f FIRST] [-k ROWS] KIND ENDPOINT
  *
  * A closed loop: each connection sends a request, waits for the answer, and sends the next, so that as many requests as
  * there are connections are under way; with -r the connections together send at most RATE in a second. Ends after
@@ -22,17 +22,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
 enum {
-    CONNECTIONS_MAX = 1000,
+    CONNECTIONS_MAX = 10000,
     REPLY_MAX_BYTES = 2048,
     SECONDS_MAX = 600,
     RATE_MAX = 1000000,
     REQUESTS_MAX = 100000000,
-    EVENTS_AT_ONCE = 64
+    EVENTS_AT_ONCE = 64,
+    POOL = 1 << 15 /* requests that are written beforehand, and asked over and over */
 };
 
 static const uint64_t second_ns = 1000000000;
@@ -41,7 +43,7 @@ enum verb { VERB_OK, VERB_DUNNO, VERB_REJECT, VERB_DEFER, VERB_OTHER, VERB_COUNT
 static const char *const verbs[VERB_COUNT] = { "OK", "DUNNO", "REJECT", "DEFER", "other" };
 
 struct options {
-    unsigned long n_conns, n_requests, seconds, first;
+    unsigned long n_conns, n_requests, seconds, first, rows;
     unsigned long rate; /* 0: as fast as it goes */
     enum load_kind kind;
     struct endpoint endpoint;
@@ -60,6 +62,8 @@ struct load {
     struct conn *conns;
     struct conn **idle; /* those that wait for their turn; the last goes first */
     size_t n_idle;
+    char *pool; /* of LOAD_REQUEST_MAX_BYTES each; NULL where each request is to be new */
+    size_t *pool_n;
     uint64_t begin_ns, n_sent, n_verbs[VERB_COUNT];
     struct latency latency;
 };
@@ -94,8 +98,14 @@ static uint64_t next_turn_ns(const struct load *load)
 /* The socket is blocking, and a request finds it empty. */
 static void conn_ask(struct load *load, struct conn *conn)
 {
-    char request[LOAD_REQUEST_MAX_BYTES];
-    size_t n = load_request_write(load->options->kind, load->options->first + load->n_sent++, request);
+    char space[LOAD_REQUEST_MAX_BYTES], *request = space;
+    size_t number = load->n_sent++ % POOL, n;
+    if (load->pool) {
+        request = load->pool + number * LOAD_REQUEST_MAX_BYTES;
+        n = load->pool_n[number];
+    } else {
+        n = load_request_write(load->options->kind, load->options->first + load->n_sent - 1, request);
+    }
     conn->n = 0;
     conn->sent_ns = now_ns();
     for (size_t done = 0; done < n;) {
@@ -187,6 +197,14 @@ static void conn_open(struct load *load, struct conn *conn)
     load->idle[load->n_idle++] = conn;
 }
 
+/* Descriptors for all connections. */
+static void make_room(unsigned long n_conns)
+{
+    struct rlimit limit = { n_conns + 64, n_conns + 64 };
+    if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+        die("%lu descriptors: %s", n_conns, strerror(errno));
+}
+
 static void load_open(struct load *load, const struct options *options)
 {
     load->options = options;
@@ -199,8 +217,24 @@ static void load_open(struct load *load, const struct options *options)
         conn_open(load, &load->conns[i]);
 }
 
+/* Writing requests would cost the load more than asking them. Logins are asked for once each. */
+static void make_pool(struct load *load)
+{
+    if (load->options->kind != LOAD_RULES && load->options->kind != LOAD_NEEDLESS)
+        return;
+    load->pool = malloc((size_t)POOL * LOAD_REQUEST_MAX_BYTES);
+    load->pool_n = calloc(POOL, sizeof *load->pool_n);
+    if (!load->pool || !load->pool_n)
+        die("out of memory");
+    for (size_t i = 0; i < POOL; i++)
+        load->pool_n[i] =
+            load_request_write(load->options->kind, load->options->first + i, load->pool + i * LOAD_REQUEST_MAX_BYTES);
+}
+
 static void load_close(struct load *load)
 {
+    free(load->pool);
+    free(load->pool_n);
     for (size_t i = 0; i < load->options->n_conns; i++)
         (void)close(load->conns[i].fd);
     (void)close(load->epoll);
@@ -236,6 +270,8 @@ static unsigned long *option_place(struct options *options, int option, unsigned
         return &options->rate;
     case 'n':
         return &options->n_requests;
+    case 'k':
+        return &options->rows;
     case 'f':
         return &options->first;
     default:
@@ -248,7 +284,7 @@ static void parse_options(struct options *options, int argc, char **argv)
     struct error error;
     unsigned long max;
     int option;
-    while ((option = getopt(argc, argv, "c:n:s:r:f:")) != -1) {
+    while ((option = getopt(argc, argv, "c:n:s:r:f:k:")) != -1) {
         unsigned long *place = option_place(options, option, &max);
         if (!place)
             exit(2);
@@ -256,18 +292,21 @@ static void parse_options(struct options *options, int argc, char **argv)
             die("-%c takes a number up to %lu", option, max);
     }
     if (argc - optind != 2 || !load_kind_parse(argv[optind], &options->kind))
-        die("usage: load [-c CONNECTIONS] [-n REQUESTS] [-s SECONDS] [-r RATE] events|known|strangers|needless "
-            "ENDPOINT");
+        die("usage: load [-c CONNECTIONS] [-n REQUESTS] [-s SECONDS] [-r RATE] [-k ROWS] "
+            "events|known|strangers|needless|rules ENDPOINT");
     if (endpoint_parse(argv[optind + 1], &options->endpoint, &error) < 0)
         die("%s", error.text);
 }
 
 int main(int argc, char **argv)
 {
-    struct options options = { .n_conns = 50, .n_requests = REQUESTS_MAX, .seconds = 10 };
+    struct options options = { .n_conns = 50, .n_requests = REQUESTS_MAX, .seconds = 10, .rows = 1000 };
     static struct load load;
     parse_options(&options, argc, argv);
+    load_rules_rows = options.rows;
+    make_room(options.n_conns);
     load_open(&load, &options);
+    make_pool(&load);
     load_run(&load);
     load_print(&load);
     load_close(&load);
