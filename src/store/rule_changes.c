@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum log_statement { LOG_END, LOG_AT, LOG_BEHIND, LOG_STATEMENTS };
+enum log_statement { LOG_END, LOG_LAST_SEQ, LOG_AT, LOG_BEHIND, LOG_STATEMENTS };
 
 /* The columns of what the log says; `by` is no part of it. */
 #define LOG_COLUMNS "seq, at, kind, key, op, old, new"
@@ -13,6 +13,7 @@ enum { COLUMN_KEY_FOUND = 4 };
 
 static const char *const log_statements[LOG_STATEMENTS] = {
     [LOG_END] = "SELECT " LOG_COLUMNS " FROM rule_change ORDER BY seq DESC LIMIT 1",
+    [LOG_LAST_SEQ] = "SELECT seq FROM sqlite_sequence WHERE name = 'rule_change'",
     [LOG_AT] = "SELECT " LOG_COLUMNS " FROM rule_change WHERE seq = ?1",
     [LOG_BEHIND] = "SELECT " LOG_COLUMNS " FROM rule_change WHERE seq > ?1 ORDER BY seq",
 };
@@ -110,6 +111,7 @@ static void set_mark(struct rule_mark *mark, sqlite3_stmt *stmt)
             hash = (hash ^ (i < text.n ? (unsigned char)text.p[i] : 0xffU)) * UINT64_C(0x100000001b3);
     }
     mark->seq = sqlite3_column_int64(stmt, COLUMN_SEQ);
+    mark->empty = false;
     mark->hash = hash;
 }
 
@@ -129,21 +131,32 @@ static int read_mark(struct rule_changes *changes, enum log_statement which, str
 
 int rule_changes_find_end(struct rule_changes *changes, struct rule_mark *mark, struct error *error)
 {
-    *mark = (struct rule_mark){ 0 };
-    return read_mark(changes, LOG_END, mark, error);
+    sqlite3_stmt *stmt = changes->log[LOG_LAST_SEQ];
+    *mark = (struct rule_mark){ .empty = true };
+    int r = read_mark(changes, LOG_END, mark, error);
+    if (r < 0 || !mark->empty)
+        return r;
+    int code = sqlite3_step(stmt);
+    if (code == SQLITE_ROW)
+        mark->seq = sqlite3_column_int64(stmt, 0);
+    else if (code != SQLITE_DONE)
+        r = database_fail(changes->database, "the log of changes", error);
+    (void)sqlite3_reset(stmt);
+    return r;
 }
 
-/* Whether the log is still the one that has been followed so far. */
+/* Whether the log is still the one that has been followed so far. A file that was put back over one whose log was empty
+ * has another version of the schema. */
 static int check_mark(struct rule_changes *changes, const struct rule_mark *mark, bool *same, struct error *error)
 {
-    struct rule_mark there = { 0 };
-    *same = false;
-    if (mark->seq == 0)
+    struct rule_mark there = { .empty = true };
+    *same = mark->empty;
+    if (mark->empty)
         return 0;
     if (sqlite3_bind_int64(changes->log[LOG_AT], 1, mark->seq) != SQLITE_OK)
         return database_fail(changes->database, "the log of changes", error);
     int r = read_mark(changes, LOG_AT, &there, error);
-    *same = r == 0 && there.seq == mark->seq && there.hash == mark->hash;
+    *same = r == 0 && !there.empty && there.hash == mark->hash;
     return r;
 }
 
@@ -204,7 +217,7 @@ int rule_changes_follow(struct rule_changes *changes, struct rule_mark *mark, ru
     if (r == 0 && code != SQLITE_DONE)
         r = database_fail(changes->database, "the log of changes", error);
     (void)sqlite3_reset(stmt);
-    if (r == 0 && last.seq == mark->seq) /* something has changed, but nothing that is logged */
+    if (r == 0 && last.seq <= mark->seq) /* something has changed, but nothing that is logged */
         r = 1;
     if (r == 0)
         *mark = last;

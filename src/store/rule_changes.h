@@ -10,9 +10,10 @@
 #include "core/rules.h"
 #include "store/database.h"
 
-/* How far a log has been followed. All zeros: not at all. */
+/* How far a log has been followed. */
 struct rule_mark {
     int64_t seq;
+    bool empty;    /* the log has had no row yet, or no more */
     uint64_t hash; /* of what that row of the log says: in a file that was put back it says something else */
 };
 

@@ -4,7 +4,8 @@
  *   load [-c CONNECTIONS] [-n REQUESTS] [-s SECONDS] [-r RATE] [-f FIRST] [-k ROWS] KIND ENDPOINT
  *
  * A closed loop: each connection sends a request, waits for the answer, and sends the next, so that as many requests as
- * there are connections are under way; with -r the connections together send at most RATE in a second. Ends after
+ * there are connections are under way. With -r the loop is open: RATE requests are due in a second, over whichever
+ * connection is free, and the wait counts from when a request was due, whether or not it could be sent then. Ends after
  * REQUESTS answers or SECONDS, whichever comes first. KIND is one of load_request.h, the numbers of whose requests
  * begin with FIRST, and ENDPOINT as in the configuration of gatepostd.
  *
@@ -51,7 +52,7 @@ struct options {
 
 struct conn {
     int fd;
-    uint64_t sent_ns;
+    uint64_t due_ns;
     size_t n;
     char reply[REPLY_MAX_BYTES];
 };
@@ -99,6 +100,7 @@ static uint64_t next_turn_ns(const struct load *load)
 static void conn_ask(struct load *load, struct conn *conn)
 {
     char space[LOAD_REQUEST_MAX_BYTES], *request = space;
+    uint64_t due_ns = next_turn_ns(load);
     size_t number = load->n_sent++ % POOL, n;
     if (load->pool) {
         request = load->pool + number * LOAD_REQUEST_MAX_BYTES;
@@ -107,7 +109,7 @@ static void conn_ask(struct load *load, struct conn *conn)
         n = load_request_write(load->options->kind, load->options->first + load->n_sent - 1, request);
     }
     conn->n = 0;
-    conn->sent_ns = now_ns();
+    conn->due_ns = due_ns ? due_ns : now_ns();
     for (size_t done = 0; done < n;) {
         ssize_t sent = send(conn->fd, request + done, n - done, MSG_NOSIGNAL);
         if (sent < 0 && errno != EINTR)
@@ -153,7 +155,7 @@ static void conn_read(struct load *load, struct conn *conn)
             die("an answer is longer than %d bytes", REPLY_MAX_BYTES);
         return;
     }
-    latency_add(&load->latency, now_ns() - conn->sent_ns);
+    latency_add(&load->latency, now_ns() - conn->due_ns);
     load->n_verbs[verb_of(reply)]++;
     load->idle[load->n_idle++] = conn;
 }
@@ -246,9 +248,10 @@ static void load_print(const struct load *load)
 {
     const struct latency *latency = &load->latency;
     double seconds = (double)(now_ns() - load->begin_ns) / 1e9;
-    printf("answers=%" PRIu64 " seconds=%.3f per_second=%.0f p50_us=%.1f p99_us=%.1f max_us=%.1f", latency->n, seconds,
-           (double)latency->n / seconds, (double)latency_quantile_ns(latency, 0.5) / 1e3,
-           (double)latency_quantile_ns(latency, 0.99) / 1e3, (double)latency->max_ns / 1e3);
+    printf("answers=%" PRIu64 " seconds=%.3f per_second=%.0f p50_us=%.1f p99_us=%.1f p999_us=%.1f max_us=%.1f",
+           latency->n, seconds, (double)latency->n / seconds, (double)latency_quantile_ns(latency, 0.5) / 1e3,
+           (double)latency_quantile_ns(latency, 0.99) / 1e3, (double)latency_quantile_ns(latency, 0.999) / 1e3,
+           (double)latency->max_ns / 1e3);
     for (int verb = 0; verb < VERB_COUNT; verb++)
         printf(" %s=%" PRIu64, verbs[verb], load->n_verbs[verb]);
     printf("\n");

@@ -1,45 +1,15 @@
 /*
  * Every allocation fails once: what is asked for then reports it, and leaves nothing behind.
- *
- * The linker sends our code's calls of malloc and its like here (--wrap); the libraries' own are left alone.
  */
 #include "core/decide.h"
 #include "core/key_map.h"
+#include "failing.h"
 #include "scene.h"
 #include "suite.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-
-static long left = -1; /* allocations until one fails; below 0: none fails */
-
-static bool fails(void)
-{
-    return left >= 0 && left-- == 0;
-}
-
-void *__real_malloc(size_t n);
-void *__real_calloc(size_t n, size_t size);
-void *__real_realloc(void *old, size_t n);
-void *__wrap_malloc(size_t n);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_realloc(void *old, size_t n);
-
-void *__wrap_malloc(size_t n)
-{
-    return fails() ? NULL : __real_malloc(n);
-}
-
-void *__wrap_calloc(size_t n, size_t size)
-{
-    return fails() ? NULL : __real_calloc(n, size);
-}
-
-void *__wrap_realloc(void *old, size_t n)
-{
-    return fails() ? NULL : __real_realloc(old, n);
-}
 
 #define X10  "xxxxxxxxxx"
 #define X100 X10 X10 X10 X10 X10 X10 X10 X10 X10 X10
