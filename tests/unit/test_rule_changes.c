@@ -423,9 +423,44 @@ static void restore(void)
     ck_assert_int_eq(sqlite3_close(copy), SQLITE_OK);
 }
 
-static void (*const untold[])(void) = {
-    change_without_triggers, drop_triggers, empty_log, outrun_log, vacuum, restore
-};
+static void restore_over_an_empty_log(void)
+{
+    sqlite3 *other = NULL;
+    struct rule_db *made = NULL;
+    struct error error;
+    sql("DELETE FROM rule_change");
+    ck_assert(!follow());
+    ck_assert_int_eq(rule_db_open(&made, other_path, DATABASE_CREATE, BUSY_MS, &error), 0);
+    rule_db_close(made);
+    ck_assert_int_eq(sqlite3_open(other_path, &other), SQLITE_OK);
+    ck_assert_int_eq(sqlite3_db_config(other, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL), SQLITE_OK);
+    ck_assert_int_eq(sqlite3_exec(other, "INSERT INTO access_block (block) VALUES ('192.0.2.64/26')", NULL, NULL, NULL),
+                     SQLITE_OK);
+    ck_assert_int_eq(sqlite3_db_config(other, SQLITE_DBCONFIG_ENABLE_TRIGGER, 1, NULL), SQLITE_OK);
+    ck_assert_int_eq(sqlite3_exec(other,
+                                  "INSERT INTO rule_change (seq, kind, key, op, new) VALUES (1000, 'kill_entry', 'x', "
+                                  "'insert', '{\"sender\":\"x@example.net\"}')",
+                                  NULL, NULL, NULL),
+                     SQLITE_OK);
+    sqlite3_backup *backup = sqlite3_backup_init(writer, "main", other, "main");
+    ck_assert_int_eq(sqlite3_backup_step(backup, -1), SQLITE_DONE);
+    ck_assert_int_eq(sqlite3_backup_finish(backup), SQLITE_OK);
+    ck_assert_int_eq(sqlite3_close(other), SQLITE_OK);
+}
+
+/* As long as nothing is logged, the first change is told of all the same. */
+START_TEST(log_that_begins_is_followed)
+{
+    sql("DELETE FROM rule_change");
+    ck_assert(!follow());
+    sql("INSERT INTO kill_entry (sender) VALUES ('u0@h0.example.com')");
+    ck_assert(follow());
+    compare();
+}
+END_TEST
+
+static void (*const untold[])(void) = { change_without_triggers,  drop_triggers, empty_log, outrun_log, vacuum, restore,
+                                        restore_over_an_empty_log };
 
 START_TEST(what_the_log_does_not_tell_is_read_anew)
 {
@@ -462,6 +497,7 @@ int main(void)
     tcase_add_checked_fixture(tcase, begin, end);
     tcase_add_loop_test(tcase, what_is_followed_is_what_would_be_read, 0, 12);
     tcase_add_loop_test(tcase, log_is_followed, 0, sizeof told / sizeof *told);
+    tcase_add_test(tcase, log_that_begins_is_followed);
     tcase_add_loop_test(tcase, what_the_log_does_not_tell_is_read_anew, 0, sizeof untold / sizeof *untold);
     tcase_add_test(tcase, what_hides_behind_the_log_is_found_by_counting);
     return suite_run(suite);
