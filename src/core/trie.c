@@ -242,14 +242,6 @@ int trie_add(struct trie *trie, struct trie_edit *edit, const struct trie_row *r
 
 /* Loading. */
 
-int trie_load(struct trie *trie, struct trie_edit *edit, const struct trie_row *row)
-{
-    struct trie_node *root = trie->root;
-    if (!root || root->kind != TRIE_BUCKET || ((const struct trie_bucket *)root)->used > LOAD_BYTES)
-        return trie_add(trie, edit, row);
-    return append(edit, &trie->root, row);
-}
-
 static int split_all(struct trie_edit *edit, struct trie_node **link, unsigned depth)
 {
     int r = 0;
@@ -272,4 +264,15 @@ static int split_all(struct trie_edit *edit, struct trie_node **link, unsigned d
 int trie_load_end(struct trie *trie, struct trie_edit *edit)
 {
     return trie->root && trie->root->kind == TRIE_BUCKET ? split_all(edit, &trie->root, 0) : 0;
+}
+
+int trie_load(struct trie *trie, struct trie_edit *edit, const struct trie_row *row)
+{
+    struct trie_node *root = trie->root;
+    if (!root || root->kind != TRIE_BUCKET)
+        return trie_add(trie, edit, row);
+    if (((const struct trie_bucket *)root)->used < LOAD_BYTES)
+        return append(edit, &trie->root, row);
+    int r = trie_load_end(trie, edit);
+    return r < 0 ? r : trie_add(trie, edit, row);
 }

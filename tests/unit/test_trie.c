@@ -263,6 +263,38 @@ START_TEST(versions_are_as_a_list_of_rows)
 }
 END_TEST
 
+/* As whole tables are read: side by side, and split at the end. */
+START_TEST(what_is_loaded_is_as_what_is_added)
+{
+    struct trie trie = { NULL };
+    struct trie_edit edit = { .generation = 1 };
+    uint64_t seed = 300 + (uint64_t)_i;
+    union row row;
+    model.n = 0;
+    ck_assert_int_eq(trie_load_end(&trie, &edit), 0);
+    while (model.n < ROWS_MAX) {
+        if (_i % 2)
+            random_text(&seed, &row);
+        else
+            random_bits(&seed, 4, &row);
+        ck_assert_int_eq(trie_load(&trie, &edit, &row.row), 0);
+        model.rows[model.n++] = row;
+    }
+    ck_assert_int_eq(trie_load_end(&trie, &edit), 0);
+    check_all(&trie, &model);
+    for (unsigned i = 0; i < 50; i++)
+        check_random_query(&trie, &seed, _i % 2);
+    for (unsigned i = 0; i < ROWS_MAX / 2; i++) {
+        unsigned char number = number_of(&model.rows[0].row);
+        ck_assert_int_eq(trie_remove(&trie, &edit, &model.rows[0].row, has_number, &number), 1);
+        model_remove(0);
+    }
+    check_all(&trie, &model);
+    trie_edit_keep(&edit);
+    trie_free(&trie);
+}
+END_TEST
+
 START_TEST(what_is_not_there_is_not_removed)
 {
     struct trie trie = { NULL };
@@ -333,6 +365,7 @@ int main(void)
     TCase *tcase = suite_case(suite, "trie");
     tcase_set_timeout(tcase, 120);
     tcase_add_loop_test(tcase, versions_are_as_a_list_of_rows, 0, sizeof sequences / sizeof *sequences);
+    tcase_add_loop_test(tcase, what_is_loaded_is_as_what_is_added, 0, 4);
     tcase_add_test(tcase, what_is_not_there_is_not_removed);
     tcase_add_loop_test(tcase, a_mark_in_the_text_is_no_mark, 0, 2);
     tcase_add_test(tcase, rows_that_begin_alike_are_listed);
