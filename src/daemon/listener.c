@@ -17,6 +17,7 @@ enum { BACKLOG = 1024, RETRY_MS = 100, LOCK_TRIES = 40, LOCK_PAUSE_MS = 50 };
 
 struct listener {
     union {
+        uv_handle_t handle;
         uv_stream_t stream;
         uv_tcp_t tcp;
         uv_pipe_t pipe;
@@ -56,11 +57,28 @@ static void on_connection(uv_stream_t *stream, int status)
         accept_waiting(stream->data);
 }
 
+static int fail_open(const char *text, int r, struct error *error)
+{
+    if (r == UV_EADDRINUSE)
+        return error_set(error, r, "%s: already in use by a running server", text);
+    return error_set(error, r, "%s: %s", text, uv_strerror(r));
+}
+
+/* Listens at once: two servers that read their rules for long could both be bound to the address until then. Who
+ * connects meanwhile waits. */
 static int open_tcp(struct listener *listener, const char *text, struct error *error)
 {
     bool v6 = listener->endpoint.addr.any.sa_family == AF_INET6;
-    int r = uv_tcp_bind(&listener->handle.tcp, &listener->endpoint.addr.any, v6 ? UV_TCP_IPV6ONLY : 0);
-    return r < 0 ? error_set(error, r, "%s: %s", text, uv_strerror(r)) : 0;
+    struct sockaddr_storage bound;
+    int fd, n = sizeof bound, r;
+    r = uv_tcp_bind(&listener->handle.tcp, &listener->endpoint.addr.any, v6 ? UV_TCP_IPV6ONLY : 0);
+    if (r == 0) /* libuv tells of an address in use here */
+        r = uv_tcp_getsockname(&listener->handle.tcp, (struct sockaddr *)&bound, &n);
+    if (r == 0)
+        r = uv_fileno(&listener->handle.handle, &fd);
+    if (r == 0 && listen(fd, BACKLOG) < 0)
+        r = -errno;
+    return r < 0 ? fail_open(text, r, error) : 0;
 }
 
 /* Whether somebody takes connections there. A socket that nobody listens on refuses them. */
@@ -204,10 +222,8 @@ int listener_start(struct listener *listener, listener_accept *accept, void *con
     listener->context = context;
     int r = uv_listen(&listener->handle.stream, BACKLOG, on_connection);
     endpoint_format(&listener->endpoint, text);
-    if (r == UV_EADDRINUSE)
-        return error_set(error, r, "%s: already in use by a running server", text);
     if (r < 0)
-        return error_set(error, r, "%s: %s", text, uv_strerror(r));
+        return fail_open(text, r, error);
     log_info("listening on %s", text);
     return 0;
 }

@@ -17,6 +17,7 @@ struct moment {
 struct rule_db {
     struct database database;
     struct rule_changes *changes; /* NULL until they are needed */
+    sqlite3_stmt *look;           /* for changes, many times a second; NULL until it is needed */
     struct moment moment;
     struct key_map skipped; /* rows that are not understood, by table, key and client */
     size_t n_skipped[RULE_TABLE_COUNT];
@@ -52,6 +53,7 @@ void rule_db_close(struct rule_db *db)
     if (!db)
         return;
     rule_changes_close(db->changes);
+    (void)sqlite3_finalize(db->look);
     key_map_fini(&db->skipped, NULL);
     database_close(&db->database);
     free(db);
@@ -264,11 +266,19 @@ int rule_db_update(struct rule_db *db, const struct rules *base, struct rules **
 
 int rule_db_changed(struct rule_db *db, struct error *error)
 {
-    int64_t data_version = 0;
+    sqlite3 *sqlite = db->database.sqlite;
     int r = database_check_file(&db->database, error);
-    if (r == 0)
-        r = database_number(&db->database, "PRAGMA data_version", &data_version, error);
-    return r < 0 ? r : data_version != db->moment.data_version;
+    if (r < 0)
+        return r;
+    int code = db->look
+                   ? SQLITE_OK
+                   : sqlite3_prepare_v3(sqlite, "PRAGMA data_version", -1, SQLITE_PREPARE_PERSISTENT, &db->look, NULL);
+    if (code != SQLITE_OK || sqlite3_step(db->look) != SQLITE_ROW)
+        r = rule_db_fail(db, "cannot be read", error);
+    else
+        r = sqlite3_column_int64(db->look, 0) != db->moment.data_version;
+    (void)sqlite3_reset(db->look);
+    return r;
 }
 
 int rule_db_verify(struct rule_db *db, const struct rules *rules, struct error *error)

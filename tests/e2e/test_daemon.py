@@ -4,11 +4,12 @@
 import os
 import resource
 import socket
+import sqlite3
 import stat
 import subprocess
 import time
 
-from harness import BUILD_DIR, Gatepostd, accepts, expect, expect_equal, parse_logfmt, run, wait_until
+from harness import BUILD_DIR, Gatepostd, accepts, end_process, expect, expect_equal, parse_logfmt, run, wait_until
 
 REQUEST = (b"request=smtpd_access_policy\nprotocol_state=RCPT\nclient_address=192.0.2.10\nclient_name=unknown\n"
            b"sender=fred@example.net\nrecipient=%s\n\n")
@@ -293,6 +294,43 @@ def faults(tap, scratch):
             expect(False, "no file system can be mounted here")
 
 
+def second_start(tap, scratch):
+    """The first waits for its database; it has its endpoints already."""
+    folder = scratch.folder("second")
+    for title, listen in (("TCP", "inet:127.0.0.1:%d" % scratch.free_port()), ("a unix socket", "unix:%s/policy" % folder)):
+        path = folder / "rules.db"
+        subprocess.run([BUILD_DIR / "gatepost", "init", "--database", path], check=True, stdout=subprocess.DEVNULL)
+        holder = sqlite3.connect(path, isolation_level=None)
+        holder.execute("PRAGMA locking_mode = exclusive")
+        holder.execute("BEGIN EXCLUSIVE")
+        options = ["--database", str(path), "--listen", listen, *map(str, apart(folder))]
+        first = subprocess.Popen([BUILD_DIR / "gatepostd", *options], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                 stderr=subprocess.DEVNULL)
+        scratch.at_end(lambda process=first: end_process(process))
+        where = ("127.0.0.1", int(listen.rsplit(":", 1)[1])) if listen.startswith("inet") else str(folder / "policy")
+        with tap.case("a second start says so while the first still reads its rules (%s)" % title):
+            wait_until(lambda where=where: can_connect(where), "the first has its endpoint")
+            done = daemon(*options)
+            expect_equal(done.returncode, 69, done.stderr)
+            expect("running" in done.stderr, done.stderr)
+            expect_equal(first.poll(), None, "the first goes on")
+        with tap.case("who has connected meanwhile is answered once the rules are read (%s)" % title):
+            with connect(where) as client:
+                client.sendall(PLAIN)
+                holder.close()
+                client.shutdown(socket.SHUT_WR)
+                expect_equal(read_all(client), DUNNO)
+        end_process(first)
+
+
+def can_connect(where):
+    try:
+        connect(where).close()
+        return True
+    except OSError:
+        return False
+
+
 def sockets(tap, scratch):
     path = str(scratch.path / "s.sock")
     gate = Gatepostd(scratch, "--listen", "unix:" + path, "--socket-mode", "0620", "--socket-group", "mail", name="sockets")
@@ -384,7 +422,7 @@ def ends(tap, scratch):
 
 
 def program(tap, scratch):
-    for part in (protocol, hostile, descriptors, faults, sockets, ends):
+    for part in (protocol, hostile, descriptors, faults, second_start, sockets, ends):
         try:
             part(tap, scratch)
         except Exception:
