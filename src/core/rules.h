@@ -30,8 +30,8 @@ bool rules_is_fork(const struct rules *rules, const struct rules *base);
 /* Nobody reads the set `before` any more, in whose place this one has come: frees it, but for what they share. */
 void rules_settle(struct rules *rules, struct rules *before);
 
-/* Of a fork that is not settled, frees what it has for itself; the set that it was forked from is as before. NULL is
- * fine. */
+/* Frees the set; of a fork that is not settled only what it has for itself, and the set that it was forked from is as
+ * before. NULL is fine. */
 void rules_free(struct rules *rules);
 
 /* Adds a row, or replaces the one with the same key, letter by letter. Returns 0; -EINVAL where the row cannot be

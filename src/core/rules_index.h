@@ -10,6 +10,7 @@
 #ifndef GATEPOST_CORE_RULES_INDEX_H
 #define GATEPOST_CORE_RULES_INDEX_H
 
+#include "core/name_key.h"
 #include "core/rules.h"
 
 /* Those of tables that have addresses; the last is relay_grant's names. */
