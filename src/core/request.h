@@ -57,12 +57,16 @@ const char *attribute_name(enum attribute attribute);
 /* Where parsing has got to in the request that begins at the front of the buffer. All zeros at first. */
 struct request_parser {
     size_t line;    /* where the unfinished line begins */
+    size_t name_n;  /* bytes in front of its = */
     size_t scanned; /* how many bytes have been looked at */
-    uint32_t seen;  /* a bit for each attribute */
+    bool has_name;  /* the = has been found */
+    uint32_t seen;  /* a bit for each attribute; of these the values are known */
     struct {
         size_t at, n;
     } value[ATTR_COUNT];
 };
+
+void request_parser_init(struct request_parser *parser);
 
 enum request_progress { REQUEST_INCOMPLETE, REQUEST_COMPLETE, REQUEST_MALFORMED };
 

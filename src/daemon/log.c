@@ -12,7 +12,11 @@
 #include <unistd.h>
 #include <uv.h>
 
-enum { QUEUE_BYTES = 1 << 20, CLOSE_WAIT_NS = 1000000000 };
+enum {
+    QUEUE_BYTES = 1 << 20,
+    GATHER_NS = 5000000, /* from one write to the next, unless the queue is half full */
+    CLOSE_WAIT_NS = 1000000000
+};
 
 /* Each queued message is its level, its length and its text. */
 struct message {
@@ -34,7 +38,8 @@ static struct {
     uv_cond_t wake, done;
     struct queue filling;
     unsigned long dropped;
-    bool idle, closing, closed;
+    size_t wanted; /* bytes for which the writer is to be woken */
+    bool closing, closed;
 } sink = { .level = LEVEL_INFO, .facility = -1 };
 
 static const char *const level_names[] = { "error", "warning", "info", "debug" };
@@ -83,17 +88,27 @@ static void report_dropped(unsigned long dropped)
         log_warning("%lu log messages were dropped: the log was not read as fast as it was written", dropped);
 }
 
+/* A message that comes after a pause is written at once; under load they are gathered, since each waking of the writer
+ * and each write costs more than many messages. */
+static void wait_for_messages(uint64_t written_ns)
+{
+    uint64_t now;
+    sink.wanted = 1;
+    while (sink.filling.n == 0 && !sink.closing)
+        uv_cond_wait(&sink.wake, &sink.mutex);
+    sink.wanted = QUEUE_BYTES / 2;
+    while (sink.filling.n < sink.wanted && !sink.closing && (now = uv_hrtime()) < written_ns + GATHER_NS)
+        (void)uv_cond_timedwait(&sink.wake, &sink.mutex, written_ns + GATHER_NS - now);
+}
+
 static void run_writer(void *unused)
 {
     (void)unused;
     struct queue writing = { .bytes = malloc(QUEUE_BYTES) };
+    uint64_t written_ns = 0;
     uv_mutex_lock(&sink.mutex);
     while (writing.bytes && (!sink.closing || sink.filling.n > 0)) {
-        while (sink.filling.n == 0 && !sink.closing) {
-            sink.idle = true;
-            uv_cond_wait(&sink.wake, &sink.mutex);
-            sink.idle = false;
-        }
+        wait_for_messages(written_ns);
         struct queue full = sink.filling;
         unsigned long dropped = sink.dropped;
         sink.filling = writing;
@@ -101,6 +116,7 @@ static void run_writer(void *unused)
         uv_mutex_unlock(&sink.mutex);
         write_queue(&full);
         report_dropped(dropped);
+        written_ns = uv_hrtime();
         writing = full;
         uv_mutex_lock(&sink.mutex);
     }
@@ -133,7 +149,7 @@ void log_flush(void)
     if (!sink.running)
         return;
     uv_mutex_lock(&sink.mutex);
-    if (sink.idle && sink.filling.n > 0)
+    if (sink.filling.n >= sink.wanted)
         uv_cond_signal(&sink.wake);
     uv_mutex_unlock(&sink.mutex);
 }

@@ -103,6 +103,22 @@ static int read_allowed(struct server *server, const struct config_value *allow,
     return 0;
 }
 
+static void on_round(uv_check_t *round)
+{
+    server_serve_ready(round->data);
+}
+
+static int init_handles(struct server *server)
+{
+    int r = uv_timer_init(server->loop, &server->deadline);
+    if (r == 0)
+        r = uv_check_init(server->loop, &server->round);
+    if (r == 0)
+        r = uv_check_start(&server->round, on_round);
+    server->deadline.data = server->round.data = server;
+    return r;
+}
+
 int server_new(struct server **out, uv_loop_t *loop, const struct server_protocol *protocol, void *context,
                const struct server_limits *limits, struct error *error)
 {
@@ -120,13 +136,12 @@ int server_new(struct server **out, uv_loop_t *loop, const struct server_protoco
     server->descriptor_limit = (struct log_limit){ .burst = 1, .interval_s = 60 };
     server->memory_limit = (struct log_limit){ .burst = 1, .interval_s = 60 };
     int r = read_allowed(server, limits->allow, error);
-    if (r == 0 && (r = uv_timer_init(loop, &server->deadline)) < 0)
-        error_set(error, r, "a timer: %s", uv_strerror(r));
+    if (r == 0 && (r = init_handles(server)) < 0)
+        error_set(error, r, "the server's handles: %s", uv_strerror(r));
     if (r < 0) {
         server_free(server);
         return r;
     }
-    server->deadline.data = server;
     *out = server;
     return 0;
 }
@@ -151,7 +166,6 @@ void server_stop(struct server *server, uint64_t wait_ms, void (*ended)(void *co
         next = conn->next;
         conn->no_more = true;
         conn_serve(conn);
-        conn_read_on(conn);
     }
     server_end_if_idle(server);
 }

@@ -5,14 +5,6 @@
 
 enum { BUFFER_FIRST_BYTES = 2048 /* a request of Postfix has some 600 */ };
 
-/* A write that could not be done at once. */
-struct pending {
-    uv_write_t write;
-    struct server_conn *conn;
-    size_t n;
-    char bytes[];
-};
-
 void conn_describe_peer(const struct server_conn *conn, char text[PEER_TEXT_SIZE])
 {
     struct sockaddr_storage addr;
@@ -45,8 +37,10 @@ static void on_deadline_closed(uv_handle_t *handle)
 
 void server_end_if_idle(struct server *server)
 {
-    if (server->stopping && server->n_conns == 0 && !uv_is_closing((uv_handle_t *)&server->deadline))
-        uv_close((uv_handle_t *)&server->deadline, on_deadline_closed);
+    if (!server->stopping || server->n_conns > 0 || uv_is_closing((uv_handle_t *)&server->deadline))
+        return;
+    uv_close((uv_handle_t *)&server->round, NULL);
+    uv_close((uv_handle_t *)&server->deadline, on_deadline_closed);
 }
 
 void conn_close(struct server_conn *conn)
@@ -75,77 +69,7 @@ void server_out_of_memory(struct server_conn *conn)
     conn_close(conn);
 }
 
-/* Replies. */
-
-static void on_sent(uv_write_t *write, int status)
-{
-    struct pending *pending = (struct pending *)write->data;
-    struct server_conn *conn = pending->conn;
-    conn->unsent -= pending->n;
-    free(pending);
-    if (conn->closing)
-        return;
-    if (status < 0)
-        conn_close(conn);
-    else if (conn->unsent == 0)
-        conn_serve(conn);
-    conn_read_on(conn);
-}
-
-/* Queues what could not be sent at once. */
-static void conn_queue(struct server_conn *conn, const char *bytes, size_t n)
-{
-    struct pending *pending = malloc(sizeof *pending + n);
-    if (!pending) {
-        server_out_of_memory(conn);
-        return;
-    }
-    pending->conn = conn;
-    pending->n = n;
-    pending->write.data = pending;
-    memcpy(pending->bytes, bytes, n);
-    uv_buf_t buf = uv_buf_init(pending->bytes, (unsigned)n);
-    if (uv_write(&pending->write, &conn->handle.stream, &buf, 1, on_sent) < 0) {
-        free(pending);
-        conn_close(conn);
-        return;
-    }
-    conn->unsent += n;
-}
-
-static void conn_send(struct server_conn *conn, const char *bytes, size_t n)
-{
-    if (n == 0 || conn->closing)
-        return;
-    uv_buf_t buf = uv_buf_init((char *)bytes, (unsigned)n);
-    int done = conn->unsent > 0 ? UV_EAGAIN : uv_try_write(&conn->handle.stream, &buf, 1);
-    size_t sent = done < 0 ? 0 : (size_t)done;
-    if (done < 0 && done != UV_EAGAIN)
-        conn_close(conn);
-    else if (sent < n)
-        conn_queue(conn, bytes + sent, n - sent);
-}
-
-/* Sends what has been gathered for the connection that is being served. */
-static void conn_flush(struct server_conn *conn)
-{
-    size_t n = conn->server->out_n;
-    conn->server->out_n = 0;
-    conn_send(conn, conn->server->out, n);
-}
-
-static void conn_gather(struct server_conn *conn, const char *reply, size_t n)
-{
-    struct server *server = conn->server;
-    if (n > SERVER_OUT_BYTES - server->out_n)
-        conn_flush(conn);
-    if (n > SERVER_OUT_BYTES) {
-        conn_send(conn, reply, n);
-    } else {
-        memcpy(server->out + server->out_n, reply, n);
-        server->out_n += n;
-    }
-}
+/* Requests. */
 
 /* An answer that comes late finds nobody served, or somebody else: it is sent at once, and its connection goes on. */
 void server_reply(struct server_conn *conn, const char *reply, size_t n)
@@ -158,10 +82,9 @@ void server_reply(struct server_conn *conn, const char *reply, size_t n)
         conn_gather(conn, reply, n);
         return;
     }
+    server_send_gathered(conn->server);
     conn_send(conn, reply, n);
-    if (!conn->closing && conn->unsent == 0)
-        conn_serve(conn);
-    conn_read_on(conn);
+    conn_serve(conn);
 }
 
 /* Keeps what follows the answered requests. A buffer that had to grow is given back once it is empty. */
@@ -215,25 +138,47 @@ static bool conn_take_request(struct server_conn *conn)
     return true;
 }
 
-void conn_serve(struct server_conn *conn)
+/* Answers come one by one: until one is there, and as long as the client does not take one, the others wait. */
+static void conn_answer(struct server_conn *conn)
 {
     struct server *server = conn->server;
     struct server_conn *outer = server->serving;
     bool more = true;
-    if (conn->in_hand)
-        return;
-    if (outer)
-        conn_flush(outer);
+    conn->ready = false;
     server->serving = conn;
     while (more && !conn->closing && !conn->in_hand && conn->unsent == 0 && conn->at < conn->n)
         more = conn_take_request(conn);
-    conn_flush(conn);
     server->serving = outer;
-    if (conn->closing || conn->in_hand)
-        return;
-    conn_consume(conn);
-    if (conn->no_more && conn->unsent == 0 && (!more || conn->n == 0))
-        conn_close(conn);
+    conn->complete = more;
+}
+
+/* What has been answered is sent. */
+static void conn_go_on(struct server_conn *conn)
+{
+    if (!conn->closing && !conn->in_hand) {
+        conn_consume(conn);
+        if (conn->no_more && conn->unsent == 0 && (!conn->complete || conn->n == 0))
+            conn_close(conn);
+    }
+    conn_read_on(conn);
+}
+
+void conn_serve(struct server_conn *conn)
+{
+    conn_answer(conn);
+    server_send_gathered(conn->server);
+    conn_go_on(conn);
+}
+
+void server_serve_ready(struct server *server)
+{
+    size_t n = server->n_ready;
+    server->n_ready = 0;
+    for (size_t i = 0; i < n; i++)
+        conn_answer(server->ready[i]);
+    server_send_gathered(server);
+    for (size_t i = 0; i < n; i++)
+        conn_go_on(server->ready[i]);
 }
 
 /* Reading. */
@@ -258,6 +203,7 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 {
     struct server_conn *conn = stream->data;
+    struct server *server = conn->server;
     (void)buf;
     if (n == UV_ENOBUFS) {
         server_out_of_memory(conn);
@@ -271,8 +217,12 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
         conn->no_more = true;
     else
         conn->n += (size_t)n;
-    conn_serve(conn);
-    conn_read_on(conn);
+    if (!conn->ready)
+        server->ready[server->n_ready++] = conn;
+    conn->ready = true;
+    /* A full buffer is emptied at once, since libuv may go on reading. */
+    if (server->n_ready == ROUND_MAX || conn->n == conn->size)
+        server_serve_ready(server);
 }
 
 void conn_read_on(struct server_conn *conn)

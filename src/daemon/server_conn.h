@@ -9,7 +9,9 @@
 #include "daemon/server.h"
 
 enum {
-    SERVER_OUT_BYTES = 64 * 1024, /* replies that are sent in one go */
+    SERVER_OUT_BYTES = 64 * 1024, /* replies that are gathered before they are sent */
+    ROUND_MAX = 64,               /* connections that are served in one go */
+    HELD_MAX = ROUND_MAX,
     PEER_TEXT_SIZE = IP_TEXT_SIZE + 16
 };
 
@@ -29,11 +31,19 @@ struct server_conn {
     size_t length;          /* its bytes */
     bool in_hand;           /* it is not answered yet */
     size_t unsent;          /* bytes queued in libuv */
+    bool ready;             /* it waits for its turn in this round */
+    bool complete;          /* what was taken in hand last was a request; else more is to be read */
     bool reading;
     bool no_more; /* nothing more is read: the client has closed its side, or made a fault */
     bool closing;
     bool is_unix;
     char state[] __attribute__((aligned(16)));
+};
+
+/* Replies of one connection among those that are gathered, n bytes. */
+struct held {
+    struct server_conn *conn;
+    size_t n;
 };
 
 struct server {
@@ -46,13 +56,17 @@ struct server {
     size_t n_allowed;
     struct server_conn *conns;
     size_t n_conns;
+    uv_check_t round;
+    struct server_conn *ready[ROUND_MAX]; /* they have read something that is not served yet */
+    size_t n_ready;
     uv_timer_t deadline;
     bool stopping;
     void (*ended)(void *context);
     void *ended_context;
     struct log_limit fault_limit, refused_limit, memory_limit, descriptor_limit;
-    struct server_conn *serving; /* whose replies are gathered in out */
-    size_t out_n;
+    struct server_conn *serving;  /* whose replies are gathered */
+    struct held held[HELD_MAX];   /* in the order of out */
+    size_t n_held, out_n;
     char out[SERVER_OUT_BYTES];
 };
 
@@ -63,8 +77,21 @@ void conn_describe_peer(const struct server_conn *conn, char text[PEER_TEXT_SIZE
  * the buffer must not move under that. Until then it is cheaper to go on reading than to stop for each request. */
 void conn_read_on(struct server_conn *conn);
 
-/* Answers what is complete in the buffer, as long as answers come at once and the client takes them. */
+/* Answers what is complete in the buffer, as long as answers come at once and the client takes them; then reads on. */
 void conn_serve(struct server_conn *conn);
+
+/* Serves all connections that have read something: decides for all, then sends to all. A client that waits on another
+ * processor is so woken once for many answers, and not for each. */
+void server_serve_ready(struct server *server);
+
+/* Gathers a reply for the connection that is being served, in front of what comes next. */
+void conn_gather(struct server_conn *conn, const char *reply, size_t n);
+
+/* Sends all that is gathered. */
+void server_send_gathered(struct server *server);
+
+/* Sends at once; what the client does not take waits, and then the connection goes on when it has. */
+void conn_send(struct server_conn *conn, const char *bytes, size_t n);
 
 /* Ends the connection; once is enough. It is freed when libuv has closed it. */
 void conn_close(struct server_conn *conn);
