@@ -31,7 +31,7 @@ enum finding { FINDING_NONE, FINDING_ONE, FINDING_UNKNOWN };
 /* With the store away, any number of accounts may be on record besides those that are known. */
 static enum finding find_at_address(const struct decider *d)
 {
-    const struct login_facts *logins = &d->query->logins;
+    const struct login_facts *logins = &d->query.logins;
     uint32_t max = decider_number(d, SETTING_POP_BEFORE_SMTP_MAX_ACCOUNTS);
     if (logins->state == LOGIN_UNAVAILABLE)
         return FINDING_UNKNOWN;
@@ -47,7 +47,7 @@ static enum finding find_at_address(const struct decider *d)
 
 static enum finding find_of_sender(struct decider *d)
 {
-    const struct login_facts *logins = &d->query->logins;
+    const struct login_facts *logins = &d->query.logins;
     for (size_t i = 0; i < logins->n_names; i++) {
         int r = rules_login_is_sender(d->rules, logins->names[i], &d->sender, d->now);
         if (r < 0)
@@ -105,7 +105,7 @@ static void consider_login(struct decider *d)
         *d->decision = without;
         return;
     }
-    if (d->query->logins.state == LOGIN_NOT_ASKED) {
+    if (d->query.logins.state == LOGIN_NOT_ASKED) {
         ask_for_login(d);
         return;
     }
@@ -123,46 +123,54 @@ static void consider_login(struct decider *d)
     }
 }
 
-static int prepare(struct decider *d)
+int decider_begin(struct decider *d, const struct decide_query *query)
 {
+    static const struct str none = STR("");
+    d->query = *query;
+    d->rules = query->rules;
+    d->settings = rules_settings(query->rules);
+    d->now = query->now;
     struct str sender = mail_trim(decider_attr(d, ATTR_SENDER));
     d->state = read_state(decider_attr(d, ATTR_PROTOCOL_STATE));
     d->sasl = decider_attr(d, ATTR_SASL_USERNAME).n > 0;
     d->has_sender = sender.n > 0;
     d->has_at = str_find(sender, '@') != sender.n;
-    if (ip_parse(decider_attr(d, ATTR_CLIENT_ADDRESS), &d->addr_space))
-        d->addr = &d->addr_space;
-    static const struct str none = STR("");
+    d->addr = ip_parse(decider_attr(d, ATTR_CLIENT_ADDRESS), &d->addr_space) ? &d->addr_space : NULL;
+    d->sender_domain = d->recipient_domain = (struct looked_up){ false, NULL };
+    d->asked_login = false;
+    d->error = 0;
     int r = mail_parse(&d->recipient, d->state == STATE_RCPT ? decider_attr(d, ATTR_RECIPIENT) : none, MAIL_AS_SENT);
     if (mail_parse(&d->sender, decider_attr(d, ATTR_SENDER), MAIL_AS_REWRITTEN) < 0 || r < 0)
         return -ENOMEM;
-    return rules_relay(d->rules, d->addr, decider_attr(d, ATTR_CLIENT_NAME), d->now, &d->relay);
+    return rules_search_begin(&d->search, d->rules, d->addr, decider_attr(d, ATTR_CLIENT_NAME), &d->sender, d->now);
+}
+
+int decider_decide(struct decider *d, struct decision *decision)
+{
+    d->decision = decision;
+    decision->login = str_make("", 0);
+    decision->too_many_logins = 0;
+    rules_search_end(&d->search, &d->found);
+    decide_steps_run(d, VIEW_NONE);
+    if (d->error == 0 && d->asked_login)
+        consider_login(d);
+    return d->error;
+}
+
+void decider_fini(struct decider *d)
+{
+    mail_fini(&d->sender);
+    mail_fini(&d->recipient);
 }
 
 int decide(const struct decide_query *query, struct decision *decision)
 {
     struct decider d;
-    d.query = query;
-    d.rules = query->rules;
-    d.settings = rules_settings(query->rules);
-    d.decision = decision;
-    d.now = query->now;
-    d.addr = NULL;
-    d.asked_login = false;
-    d.error = 0;
-    d.access = d.kill = d.accept = d.sender_domain = d.recipient_domain = (struct looked_up){ false, NULL };
-    decision->login = str_make("", 0);
-    decision->too_many_logins = 0;
-    int r = prepare(&d);
-    if (r == 0) {
-        decide_steps_run(&d, VIEW_NONE);
-        r = d.error;
-    }
-    if (r == 0 && d.asked_login) {
-        consider_login(&d);
-        r = d.error;
-    }
-    mail_fini(&d.sender);
-    mail_fini(&d.recipient);
+    int r = decider_begin(&d, query);
+    while (r == 0 && rules_search_step(&d.search))
+        ;
+    if (r == 0)
+        r = decider_decide(&d, decision);
+    decider_fini(&d);
     return r;
 }

@@ -66,13 +66,13 @@ static bool refuse(struct decider *d, enum reason reason, const struct rule *rul
 
 static bool is_refused_client(const struct decider *d)
 {
-    return d->relay && rule_value(d->relay) == RULE_REFUSE;
+    return d->found.relay && rule_value(d->found.relay) == RULE_REFUSE;
 }
 
 static bool is_granted(const struct decider *d)
 {
-    return decider_number(d, SETTING_RELAY_FOR) >= RELAY_FOR_ADDRESSES && d->relay &&
-           rule_value(d->relay) == RULE_GRANT;
+    return decider_number(d, SETTING_RELAY_FOR) >= RELAY_FOR_ADDRESSES && d->found.relay &&
+           rule_value(d->found.relay) == RULE_GRANT;
 }
 
 /* A login counts; when_unknown says which way is the lenient one. */
@@ -102,7 +102,7 @@ static const struct rule *accepted(struct decider *d)
 {
     if (decider_number(d, SETTING_RELAY_FOR) < RELAY_FOR_ADDRESSES || is_refused_client(d))
         return NULL;
-    return d->accept.done ? d->accept.rule : found(&d->accept, rules_accept(d->rules, &d->sender, d->addr, d->now));
+    return d->found.accept;
 }
 
 static const struct rule *sender_domain(struct decider *d)
@@ -151,7 +151,7 @@ static bool has_right(struct decider *d, bool login_when_unknown, struct right *
     if (is_refused_client(d))
         return false;
     if (is_granted(d)) {
-        right->rule = d->relay;
+        right->rule = d->found.relay;
         right->why = "relay_grant lets this client relay";
         return true;
     }
@@ -178,7 +178,7 @@ static bool may_relay(struct decider *d, struct right *right)
 {
     if (has_right(d, true, right))
         return true;
-    *right = (struct right){ d->relay, SETTING_RELAY_FOR, "anyone may relay" };
+    *right = (struct right){ d->found.relay, SETTING_RELAY_FOR, "anyone may relay" };
     return decider_number(d, SETTING_RELAY_FOR) == RELAY_FOR_ANYONE && !is_refused_client(d);
 }
 
@@ -186,8 +186,7 @@ static bool may_relay(struct decider *d, struct right *right)
 
 static bool step_client(struct decider *d)
 {
-    const struct rule *row =
-        d->access.done ? d->access.rule : found(&d->access, rules_access(d->rules, d->addr, d->now));
+    const struct rule *row = d->found.access;
     if (row && rule_value(row) == RULE_REFUSE)
         return refuse(d, REASON_ACCESS, row, SETTING_NONE, "access_block denies this client");
     if (!row && decider_number(d, SETTING_UNLISTED_CLIENTS) == UNLISTED_DENY)
@@ -229,9 +228,8 @@ static bool step_kill(struct decider *d)
 {
     if (!d->has_sender)
         return pass(d, "the sender is empty");
-    const struct rule *row = d->kill.done ? d->kill.rule : found(&d->kill, rules_kill(d->rules, &d->sender, d->now));
-    if (row)
-        return refuse(d, REASON_KILL, row, SETTING_NONE, "kill_entry refuses this sender");
+    if (d->found.kill)
+        return refuse(d, REASON_KILL, d->found.kill, SETTING_NONE, "kill_entry refuses this sender");
     return pass(d, "no row of kill_entry matches the sender");
 }
 
@@ -318,7 +316,7 @@ static bool rcpt_ours(struct decider *d, const struct rule *domain)
     const struct mail_addr *recipient = &d->recipient;
     if (mail_is_routed(recipient->local)) {
         if (is_authorized(d))
-            return answer(d, ACTION_OK, d->relay, SETTING_NONE, "a routed recipient, from an authorized client");
+            return answer(d, ACTION_OK, d->found.relay, SETTING_NONE, "a routed recipient, from an authorized client");
         if (decider_number(d, SETTING_REFUSE_ROUTED_RECIPIENT) == CHOICE_YES &&
             refuse(d, REASON_ROUTED, domain, SETTING_REFUSE_ROUTED_RECIPIENT, "a routed recipient"))
             return true;
@@ -331,7 +329,7 @@ static bool rcpt_ours(struct decider *d, const struct rule *domain)
     if (d->sasl)
         return answer(d, ACTION_OK, NULL, SETTING_NONE, "our recipient, from a client authenticated by SASL");
     if (is_granted(d))
-        return answer(d, ACTION_OK, d->relay, SETTING_NONE, "our recipient, from a client in relay_grant");
+        return answer(d, ACTION_OK, d->found.relay, SETTING_NONE, "our recipient, from a client in relay_grant");
     return answer(d, ACTION_DUNNO, domain, SETTING_NONE, "our recipient");
 }
 
@@ -343,7 +341,7 @@ static bool rcpt_foreign(struct decider *d)
     if (!rules_has_domain(d->rules, d->now))
         return answer(d, ACTION_DUNNO, NULL, SETTING_NONE,
                       "local_domain is empty: Postfix's reject_unauth_destination decides");
-    return refuse(d, REASON_RELAY, d->relay, SETTING_RELAY_FOR, "a foreign recipient, and no right to relay");
+    return refuse(d, REASON_RELAY, d->found.relay, SETTING_RELAY_FOR, "a foreign recipient, and no right to relay");
 }
 
 static bool step_rcpt(struct decider *d)

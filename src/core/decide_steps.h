@@ -8,6 +8,7 @@
 #define GATEPOST_CORE_DECIDE_STEPS_H
 
 #include "core/decide.h"
+#include "core/rules_search.h"
 
 enum state {
     STATE_OTHER, /* CONNECT, EHLO, HELO, XCLIENT, and what is not known */
@@ -33,7 +34,7 @@ struct looked_up {
 };
 
 struct decider {
-    const struct decide_query *query;
+    struct decide_query query;
     const struct rules *rules;
     const struct settings *settings;
     struct decision *decision;
@@ -44,10 +45,11 @@ struct decider {
     bool has_at;     /* it was sent with an @ */
     struct mail_addr sender;
     struct mail_addr recipient; /* at RCPT */
-    struct looked_up access, kill, accept, sender_domain, recipient_domain;
+    struct rules_search search;
+    struct rules_found found;
+    struct looked_up sender_domain, recipient_domain;
     struct ip_addr addr_space;
     const struct ip_addr *addr; /* NULL where the client has none */
-    const struct rule *relay;   /* the row of relay_grant for the client, or NULL */
     enum login_view view;
     bool asked_login;
     enum decide_step step;
@@ -56,13 +58,22 @@ struct decider {
 
 static inline struct str decider_attr(const struct decider *d, enum attribute attribute)
 {
-    return d->query->request->attr[attribute];
+    return d->query.request->attr[attribute];
 }
 
 static inline uint32_t decider_number(const struct decider *d, enum setting setting)
 {
     return d->settings->number[setting];
 }
+
+/* Reads the request and begins to look its rules up: what comes first of decide. The caller calls decider_fini, after a
+ * failure too. Returns 0, or -ENOMEM. */
+int decider_begin(struct decider *d, const struct decide_query *query);
+
+/* Once the search is at its end: the rest of decide. Returns 0, or -ENOMEM. */
+int decider_decide(struct decider *d, struct decision *decision);
+
+void decider_fini(struct decider *d);
 
 /* Goes through the steps and writes the answer to d->decision. d->asked_login says whether a login could have mattered,
  * d->error is -ENOMEM where the answer is of no use. */

@@ -2,7 +2,14 @@
 
 static size_t put_backwards(unsigned char *to, struct str text)
 {
-    for (size_t i = 0; i < text.n; i++)
+    size_t i = 0;
+    uint64_t word;
+    for (; text.n - i >= sizeof word; i += sizeof word) {
+        memcpy(&word, text.p + text.n - i - sizeof word, sizeof word);
+        word = __builtin_bswap64(word);
+        memcpy(to + i, &word, sizeof word);
+    }
+    for (; i < text.n; i++)
         to[i] = (unsigned char)text.p[text.n - 1 - i];
     return text.n;
 }

@@ -26,40 +26,39 @@ const struct request_form login_form = { "gatepost_login", 1 << ATTR_REQUEST | 1
                                                                1 << ATTR_USER | 1 << ATTR_SERVICE };
 const struct request_form control_form = { "gatepost_control", ALL_ATTRIBUTES };
 
-/* The attributes whose names have that many bytes, ending in ATTR_COUNT. On the way of every line of a request. */
-enum { NAME_MAX_BYTES = 19, SAME_LENGTH = 4 };
+/* On the way of every line of a request: names are told apart by their length and their first and last bytes. The
+ * factors are such that no two meet, which the compiler would warn of, nor meets one another that Postfix sends. */
+enum { SLOTS = 64 };
 
-static const unsigned char by_length[NAME_MAX_BYTES + 1][SAME_LENGTH] = {
-    [4] = { ATTR_USER, ATTR_COUNT },
-    [6] = { ATTR_SENDER, ATTR_CURSOR, ATTR_COUNT },
-    [7] = { ATTR_REQUEST, ATTR_SERVICE, ATTR_COMMAND, ATTR_COUNT },
-    [8] = { ATTR_INSTANCE, ATTR_COUNT },
-    [9] = { ATTR_RECIPIENT, ATTR_COUNT },
-    [11] = { ATTR_CLIENT_NAME, ATTR_SERVER_PORT, ATTR_COUNT },
-    [13] = { ATTR_SASL_USERNAME, ATTR_COUNT },
-    [14] = { ATTR_PROTOCOL_STATE, ATTR_CLIENT_ADDRESS, ATTR_POLICY_CONTEXT, ATTR_COUNT },
-    [15] = { ATTR_RECIPIENT_COUNT, ATTR_COUNT },
-    [19] = { ATTR_REVERSE_CLIENT_NAME, ATTR_COUNT },
+#define SLOT(first, last, n)     ((5U * (unsigned char)(first) + 11U * (unsigned char)(last) + (unsigned)(n)) % SLOTS)
+#define NAMED(first, last, name) [SLOT(first, last, sizeof(name) - 1)]
+
+static const unsigned char by_slot[SLOTS] = {
+    NAMED('r', 't', "request") = 1 + ATTR_REQUEST,
+    NAMED('p', 'e', "protocol_state") = 1 + ATTR_PROTOCOL_STATE,
+    NAMED('c', 's', "client_address") = 1 + ATTR_CLIENT_ADDRESS,
+    NAMED('c', 'e', "client_name") = 1 + ATTR_CLIENT_NAME,
+    NAMED('r', 'e', "reverse_client_name") = 1 + ATTR_REVERSE_CLIENT_NAME,
+    NAMED('s', 't', "server_port") = 1 + ATTR_SERVER_PORT,
+    NAMED('s', 'r', "sender") = 1 + ATTR_SENDER,
+    NAMED('r', 't', "recipient") = 1 + ATTR_RECIPIENT,
+    NAMED('r', 't', "recipient_count") = 1 + ATTR_RECIPIENT_COUNT,
+    NAMED('i', 'e', "instance") = 1 + ATTR_INSTANCE,
+    NAMED('s', 'e', "sasl_username") = 1 + ATTR_SASL_USERNAME,
+    NAMED('p', 't', "policy_context") = 1 + ATTR_POLICY_CONTEXT,
+    NAMED('u', 'r', "user") = 1 + ATTR_USER,
+    NAMED('s', 'e', "service") = 1 + ATTR_SERVICE,
+    NAMED('c', 'd', "command") = 1 + ATTR_COMMAND,
+    NAMED('c', 'r', "cursor") = 1 + ATTR_CURSOR,
 };
-
-/* First and last byte tell almost all others apart without a comparison of the whole. */
-static bool is_name(struct str name, struct str other)
-{
-    return name.p[0] == other.p[0] && name.p[name.n - 1] == other.p[name.n - 1] &&
-           memcmp(name.p, other.p, name.n) == 0;
-}
 
 enum attribute attribute_by_name(const struct request_form *form, struct str name)
 {
-    if (name.n > NAME_MAX_BYTES || name.n < 4)
+    unsigned slot = name.n > 0 ? SLOT(name.p[0], name.p[name.n - 1], name.n) : 0;
+    unsigned attribute = by_slot[slot] - 1U;
+    if (by_slot[slot] == 0 || (form->attributes & 1U << attribute) == 0 || !str_equal(name, names[attribute]))
         return ATTR_COUNT;
-    for (const unsigned char *at = by_length[name.n]; *at != ATTR_COUNT; at++) {
-        if (*at == 0 && name.n != names[0].n) /* a length that no name has */
-            return ATTR_COUNT;
-        if (is_name(name, names[*at]))
-            return (form->attributes & 1U << *at) != 0 ? (enum attribute) * at : ATTR_COUNT;
-    }
-    return ATTR_COUNT;
+    return (enum attribute)attribute;
 }
 
 const char *attribute_name(enum attribute attribute)
@@ -67,41 +66,36 @@ const char *attribute_name(enum attribute attribute)
     return names[attribute].p;
 }
 
-enum { BLOCK_BYTES = 64 };
-
 /* Finding bytes. Names and values are so short that a call of memchr for each would cost more than the search. */
 
-/* The first byte becomes the lowest. */
-static inline uint64_t load_word(const char *p)
-{
-    uint64_t word;
-    memcpy(&word, p, sizeof word);
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-    word = __builtin_bswap64(word);
-#endif
-    return word;
-}
+enum { BLOCK_BYTES = 64 };
 
-/* The highest bit of each byte that is c, and no other bit. */
-static inline uint64_t bytes_that_are(uint64_t word, char c)
+typedef char vector __attribute__((vector_size(16)));
+
+/* The highest bits of 8 bytes side by side, that of the first byte lowest. */
+static inline uint64_t highest_bits(uint64_t bytes)
 {
-    static const uint64_t ones = UINT64_C(0x0101010101010101), low = UINT64_C(0x7f7f7f7f7f7f7f7f);
-    uint64_t differs = word ^ ones * (unsigned char)c;
-    return ~(((differs & low) + low) | differs | low);
+    static const uint64_t highest = UINT64_C(0x8080808080808080), gather = UINT64_C(0x0002040810204081);
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    bytes = __builtin_bswap64(bytes);
+#endif
+    return (bytes & highest) * gather >> 56;
 }
 
 /* Which of the n bytes at p, 64 at most, are = or line feeds: a bit for each, the lowest for the first. */
 static inline uint64_t find_marks(const char *p, size_t n)
 {
-    static const uint64_t gather = UINT64_C(0x0102040810204080); /* moves the highest bits of 8 bytes side by side */
     char rest[BLOCK_BYTES];
     uint64_t marks = 0;
     if (n < BLOCK_BYTES)
         p = memcpy(memset(rest, 0, sizeof rest), p, n);
-    for (unsigned i = 0; i < BLOCK_BYTES / 8; i++) {
-        uint64_t word = load_word(p + 8 * i);
-        uint64_t found = bytes_that_are(word, '=') | bytes_that_are(word, '\n');
-        marks |= ((found >> 7) * gather >> 56) << (8 * i);
+    for (unsigned i = 0; i < BLOCK_BYTES; i += sizeof(vector)) {
+        vector bytes, found;
+        uint64_t half[2];
+        memcpy(&bytes, p + i, sizeof bytes);
+        found = (bytes == '=') | (bytes == '\n');
+        memcpy(half, &found, sizeof half);
+        marks = marks >> 16 | highest_bits(half[0]) << 48 | highest_bits(half[1]) << 56;
     }
     return marks;
 }

@@ -56,20 +56,10 @@ const struct settings *rules_settings(const struct rules *rules);
 
 /* Below, `now` is Unix seconds; where nothing matches NULL is returned. */
 
-/* The row of access_block that decides about the client; addr is NULL for a client without an address. */
-const struct rule *rules_access(const struct rules *rules, const struct ip_addr *addr, int64_t now);
-
 /* The row of relay_grant that decides about the client; name is its verified host name, or `unknown`. An exact name
  * counts as longer than any prefix, a domain as shorter. Returns 0 with the row or NULL in *rule, or -ENOMEM. */
 int rules_relay(const struct rules *rules, const struct ip_addr *addr, struct str name, int64_t now,
                 const struct rule **rule);
-
-/* A row of kill_entry that matches the sender. A bare one matches as if at any local domain. */
-const struct rule *rules_kill(const struct rules *rules, const struct mail_addr *sender, int64_t now);
-
-/* A row of accept_entry that matches sender and client; addr may be NULL. */
-const struct rule *rules_accept(const struct rules *rules, const struct mail_addr *sender, const struct ip_addr *addr,
-                                int64_t now);
 
 /* The row of local_domain that covers the domain. */
 const struct rule *rules_domain(const struct rules *rules, struct str domain, int64_t now);

@@ -49,6 +49,14 @@ struct rules {
 /* Whether the domain, written backwards, may be local at one time or another. */
 bool rules_may_be_local(const struct rules *rules, const struct name_query *domain);
 
+/* Of hosts: the row for the name as a whole, or for the nearest domain that it is below. */
+const struct rule *rules_match_host(const struct trie *trie, struct str name, enum rule_value preferred, int64_t now);
+
+/* Visits the rows of addresses with this local part at domains that may be local; whether that of one is so now. */
+bool rules_each_local(const struct rules *rules, enum rule_table table, struct str local, trie_visit *visit,
+                      void *context);
+bool rules_is_at_local_domain(const struct rules *rules, const struct rule *rule, int64_t now);
+
 /* The list of struct bare_kill, made anew. NULL where memory is short. */
 struct bare_kills *rules_find_bare_kills(const struct rules *rules);
 void rules_release_bare_kills(struct bare_kills *kills);

@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
 struct str {
@@ -95,19 +96,24 @@ static inline size_t str_find(struct str a, char c)
 
 static inline size_t str_find_last(struct str a, char c)
 {
-    for (size_t i = a.n; i > 0; i--)
-        if (a.p[i - 1] == c)
-            return i - 1;
-    return a.n;
+    size_t at = a.n;
+    for (size_t i = str_find(a, c); i < a.n; i += 1 + str_find(str_from(a, i + 1), c))
+        at = i;
+    return at;
 }
 
 /* True where every byte is below 0x80. */
 static inline bool str_is_ascii(struct str a)
 {
-    for (size_t i = 0; i < a.n; i++)
-        if ((unsigned char)a.p[i] >= 0x80)
-            return false;
-    return true;
+    uint64_t bits = 0, word;
+    size_t i = 0;
+    for (; a.n - i >= sizeof word; i += sizeof word) {
+        memcpy(&word, a.p + i, sizeof word);
+        bits |= word;
+    }
+    for (; i < a.n; i++)
+        bits |= (unsigned char)a.p[i] & 0x80U;
+    return (bits & UINT64_C(0x8080808080808080)) == 0;
 }
 
 /* Cuts the next word off *rest, where words are separated by blanks or commas. False where none is left. */

@@ -97,6 +97,25 @@ struct trie_query {
  */
 bool trie_match(const struct trie *trie, const struct trie_query *query, trie_visit *visit, void *context);
 
+/* The same by steps, so that several look-ups can be made by turns: each step fetches what its next one reads, and that
+ * memory, which takes longer than all else, is then waited for at the same time. */
+struct trie_walk {
+    const struct trie_query *query;
+    trie_visit *visit;
+    void *context;
+    const struct trie_node *node;   /* to be looked at */
+    const struct trie_node *beside; /* the same, and first: keys that end here */
+    size_t beside_at;
+    unsigned depth;
+    bool ended; /* by visit */
+};
+
+void trie_walk_begin(struct trie_walk *walk, const struct trie *trie, const struct trie_query *query, trie_visit *visit,
+                     void *context);
+
+/* Returns whether there is more. */
+bool trie_walk_step(struct trie_walk *walk);
+
 /* Visits the rows whose keys begin with these bytes. Returns whether it was ended. */
 bool trie_each(const struct trie *trie, const unsigned char *begin, size_t n, trie_visit *visit, void *context);
 

@@ -243,7 +243,10 @@ static int make_servers(struct daemon *daemon, const struct config *config, stru
                                     .max_request_bytes = config_number(config, CONFIG_MAX_REQUEST_BYTES),
                                     .allow = &config->value[CONFIG_LISTEN_ALLOW] };
     daemon->budget.max = config_number(config, CONFIG_MAX_CONNECTIONS);
-    daemon->policy = (struct policy){ daemon->watch, daemon->logins, config_number(config, CONFIG_LOG_DECISIONS) };
+    daemon->policy = (struct policy){ daemon->watch, daemon->logins, config_number(config, CONFIG_LOG_DECISIONS),
+                                      decide_batch_new() };
+    if (!daemon->policy.batch)
+        return error_set(error, -ENOMEM, "out of memory");
     daemon->desk = (struct login_desk){ daemon->watch, daemon->logins };
     for (size_t s = 0; s < N_SERVICES; s++) {
         void *context = services[s].protocol == &policy_protocol ? (void *)&daemon->policy : &daemon->desk;
@@ -358,6 +361,7 @@ static int run(const struct config *config)
     (void)uv_run(&daemon.loop, UV_RUN_DEFAULT);
     for (size_t i = 0; i < N_SERVICES; i++)
         server_free(daemon.servers[i]);
+    decide_batch_free(daemon.policy.batch);
     logins_free(daemon.logins);
     rule_watch_free(daemon.watch);
     free(daemon.listeners);

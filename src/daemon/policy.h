@@ -4,6 +4,7 @@
 #ifndef GATEPOST_DAEMON_POLICY_H
 #define GATEPOST_DAEMON_POLICY_H
 
+#include "core/decide_batch.h"
 #include "daemon/logins.h"
 #include "daemon/rule_watch.h"
 #include "daemon/server.h"
@@ -13,6 +14,7 @@ struct policy {
     const struct rule_watch *watch;
     struct logins *logins;
     uint32_t log_decisions; /* enum of config.h */
+    struct decide_batch *batch;
 };
 
 extern const struct server_protocol policy_protocol;

@@ -27,6 +27,10 @@ struct server_protocol {
     /* Answers the request with server_reply, at once or later. -ENOMEM costs the connection. */
     int (*answer)(struct server_conn *conn, const struct request *request);
 
+    /* Requests of several connections, n of them, for each of which `answer` is called next: for what is cheaper done
+     * for all at once. May be NULL. */
+    void (*foresee)(void *context, struct server_conn *const *conns, size_t n);
+
     /* The connection ends while its request is not answered: it is not to be touched any more. May be NULL. */
     void (*abandon)(struct server_conn *conn);
 };

@@ -101,63 +101,64 @@ static void conn_consume(struct server_conn *conn)
     }
 }
 
-static void conn_fault(struct server_conn *conn, const char *fault)
+static void conn_fault(struct server_conn *conn)
 {
     struct server *server = conn->server;
     char peer[PEER_TEXT_SIZE], reply[128];
     conn_describe_peer(conn, peer);
-    log_warning_limited(&server->fault_limit, "a malformed request from %s: %s; the connection is closed", peer, fault);
+    log_warning_limited(&server->fault_limit, "a malformed request from %s: %s; the connection is closed", peer,
+                        conn->fault);
     if (server->protocol->says_fault) {
-        int n = snprintf(reply, sizeof reply, "action=REJECT %s\n\n", fault);
+        int n = snprintf(reply, sizeof reply, "action=REJECT %s\n\n", conn->fault);
         conn_gather(conn, reply, (size_t)n);
     }
+    conn->fault = NULL;
     conn->no_more = true;
     conn->n = conn->at = 0;
 }
 
-/* Takes the next request in hand and has it answered. False where there is none to go on with. */
-static bool conn_take_request(struct server_conn *conn)
+/* Takes the next request, if it is there whole and nothing is in the way: answers come one by one, and as long as the
+ * client does not take one, the others wait. */
+static bool conn_take(struct server_conn *conn)
 {
     struct server *server = conn->server;
-    const char *fault = NULL;
+    if (conn->closing || conn->in_hand || conn->unsent > 0 || conn->fault || conn->at == conn->n)
+        return false;
+    if (conn->taken)
+        return true;
     enum request_progress progress =
         request_parse(&conn->parser, server->protocol->form, conn->buffer + conn->at, conn->n - conn->at,
-                      server->max_request_bytes, &conn->request, &conn->length, &fault);
-    if (progress == REQUEST_INCOMPLETE)
-        return false;
+                      server->max_request_bytes, &conn->request, &conn->length, &conn->fault);
     /* What says its faults answers a request of another kind itself. */
     if (progress == REQUEST_COMPLETE && !server->protocol->says_fault)
-        fault = request_check(&conn->request, server->protocol->form);
-    if (fault) {
-        conn_fault(conn, fault);
-        return false;
-    }
-    conn->in_hand = true;
-    if (server->protocol->answer(conn, &conn->request) < 0)
-        server_out_of_memory(conn);
-    return true;
+        conn->fault = request_check(&conn->request, server->protocol->form);
+    conn->taken = progress == REQUEST_COMPLETE && !conn->fault;
+    return conn->taken;
 }
 
-/* Answers come one by one: until one is there, and as long as the client does not take one, the others wait. */
 static void conn_answer(struct server_conn *conn)
 {
     struct server *server = conn->server;
     struct server_conn *outer = server->serving;
-    bool more = true;
     conn->ready = false;
     server->serving = conn;
-    while (more && !conn->closing && !conn->in_hand && conn->unsent == 0 && conn->at < conn->n)
-        more = conn_take_request(conn);
+    while (conn_take(conn)) {
+        conn->taken = false;
+        conn->in_hand = true;
+        if (server->protocol->answer(conn, &conn->request) < 0)
+            server_out_of_memory(conn);
+    }
+    if (conn->fault)
+        conn_fault(conn);
     server->serving = outer;
-    conn->complete = more;
 }
 
-/* What has been answered is sent. */
+/* What has been answered is sent. What is left in the buffer once nothing more comes is no request. */
 static void conn_go_on(struct server_conn *conn)
 {
     if (!conn->closing && !conn->in_hand) {
         conn_consume(conn);
-        if (conn->no_more && conn->unsent == 0 && (!conn->complete || conn->n == 0))
+        if (conn->no_more && conn->unsent == 0)
             conn_close(conn);
     }
     conn_read_on(conn);
@@ -172,8 +173,15 @@ void conn_serve(struct server_conn *conn)
 
 void server_serve_ready(struct server *server)
 {
-    size_t n = server->n_ready;
+    const struct server_protocol *protocol = server->protocol;
+    struct server_conn *taken[ROUND_MAX];
+    size_t n = server->n_ready, n_taken = 0;
     server->n_ready = 0;
+    for (size_t i = 0; i < n && protocol->foresee; i++)
+        if (conn_take(server->ready[i]))
+            taken[n_taken++] = server->ready[i];
+    if (n_taken > 0)
+        protocol->foresee(server->context, taken, n_taken);
     for (size_t i = 0; i < n; i++)
         conn_answer(server->ready[i]);
     server_send_gathered(server);

@@ -27,12 +27,13 @@ struct server_conn {
     size_t n, size;
     size_t at; /* where the request in hand begins */
     struct request_parser parser;
-    struct request request; /* in hand */
+    const char *fault;      /* of what was to be the next request */
+    struct request request; /* taken or in hand */
     size_t length;          /* its bytes */
+    bool taken;             /* it is the next to be answered */
     bool in_hand;           /* it is not answered yet */
     size_t unsent;          /* bytes queued in libuv */
     bool ready;             /* it waits for its turn in this round */
-    bool complete;          /* what was taken in hand last was a request; else more is to be read */
     bool reading;
     bool no_more; /* nothing more is read: the client has closed its side, or made a fault */
     bool closing;
@@ -64,8 +65,8 @@ struct server {
     void (*ended)(void *context);
     void *ended_context;
     struct log_limit fault_limit, refused_limit, memory_limit, descriptor_limit;
-    struct server_conn *serving;  /* whose replies are gathered */
-    struct held held[HELD_MAX];   /* in the order of out */
+    struct server_conn *serving; /* whose replies are gathered */
+    struct held held[HELD_MAX];  /* in the order of out */
     size_t n_held, out_n;
     char out[SERVER_OUT_BYTES];
 };

@@ -5,6 +5,7 @@
 #include "core/key_map.h"
 #include "failing.h"
 #include "scene.h"
+#include "search.h"
 #include "suite.h"
 
 #include <errno.h>
@@ -170,7 +171,7 @@ START_TEST(failed_allocation_ends_a_change_and_spares_the_version_before)
     } while (r == -ENOMEM);
     ck_assert_int_gt(n, 40);
     ck_assert(ip_parse(str_of("192.0.2.149"), &addr));
-    ck_assert_ptr_nonnull(rules_access(base, &addr, 0));
+    ck_assert_ptr_nonnull(search(base, &addr, NULL, 0).access);
     rules_free(base);
 }
 END_TEST

@@ -5,6 +5,7 @@
  * the whole case. One set in eight has many rows.
  */
 #include "core/decide.h"
+#include "core/decide_batch.h"
 #include "core/reply.h"
 #include "naive.h"
 #include "suite.h"
@@ -448,6 +449,30 @@ static void describe(const struct decision *decision, const struct request *requ
                    decision->reason == REASON_NONE ? "" : reasons[decision->reason].name, would);
 }
 
+/* Side by side with one that differs, each is decided as by itself. */
+static void compare_batch(const struct decide_query *query, const struct decision *alone)
+{
+    static struct decide_batch *batch;
+    static const struct request nothing;
+    struct decide_query other = *query;
+    struct decision decision;
+    other.request = &nothing;
+    if (!batch)
+        ck_assert_ptr_nonnull(batch = decide_batch_new());
+    ck_assert_int_eq(decide_batch_add(batch, query), 0);
+    ck_assert_int_eq(decide_batch_add(batch, &other), 1);
+    ck_assert_int_eq(decide_batch_add(batch, query), 2);
+    decide_batch_look_up(batch);
+    for (int place = 2; place >= 0; place -= 2) {
+        ck_assert_int_eq(decide_batch_decide(batch, place, &decision), 0);
+        ck_assert_int_eq(decision.needs_login, alone->needs_login);
+        ck_assert_int_eq(decision.action, alone->action);
+        ck_assert_int_eq(decision.reason, alone->reason);
+        ck_assert_ptr_eq(decision.rule, alone->rule);
+    }
+    decide_batch_clear(batch);
+}
+
 static void compare(const struct rules *rules, uint64_t number)
 {
     struct str names_known[3];
@@ -470,6 +495,7 @@ static void compare(const struct rules *rules, uint64_t number)
     struct decide_query query = { .rules = rules, .request = &request, .now = NOW };
     struct decision decision;
     ck_assert_int_eq(decide(&query, &decision), 0);
+    compare_batch(&query, &decision);
     bool needs_login = decision.needs_login;
     if (needs_login) {
         query.logins =

@@ -3,6 +3,7 @@
  */
 #include "core/rules.h"
 #include "schema_sql.h"
+#include "search.h"
 #include "seeded.h"
 #include "store/rule_db.h"
 #include "suite.h"
@@ -122,7 +123,8 @@ static void compare_client(const struct rules *a, const struct rules *b, const c
     const struct rule *relay_a, *relay_b;
     static const char *const names[] = { "unknown", "mail.example.net", "a.mail.example.net", "h1.example.org" };
     ck_assert(ip_parse(str_of(text), &addr));
-    ck_assert_msg(same(answer_of(rules_access(a, &addr, now)), answer_of(rules_access(b, &addr, now))), "%s", text);
+    ck_assert_msg(same(answer_of(search(a, &addr, NULL, now).access), answer_of(search(b, &addr, NULL, now).access)),
+                  "%s", text);
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         ck_assert_int_eq(rules_relay(a, &addr, str_of(names[i]), now, &relay_a), 0);
         ck_assert_int_eq(rules_relay(b, &addr, str_of(names[i]), now, &relay_b), 0);
@@ -137,7 +139,7 @@ static void compare_sender(const struct rules *a, const struct rules *b, const c
     const struct rule *list_a, *list_b;
     static const char *const clients[] = { "192.0.2.0", "192.0.2.77", "198.51.100.3", "2001:db8::7" };
     ck_assert_int_eq(mail_parse(&sender, str_of(text), MAIL_AS_REWRITTEN), 0);
-    ck_assert_msg(!rules_kill(a, &sender, now) == !rules_kill(b, &sender, now), "kill %s", text);
+    ck_assert_msg(!search(a, NULL, &sender, now).kill == !search(b, NULL, &sender, now).kill, "kill %s", text);
     ck_assert_msg(!rules_account(a, &sender, now) == !rules_account(b, &sender, now), "account %s", text);
     ck_assert_msg(rules_domain_is_local(a, sender.domain, now) == rules_domain_is_local(b, sender.domain, now), "%s",
                   text);
@@ -149,7 +151,7 @@ static void compare_sender(const struct rules *a, const struct rules *b, const c
                      rules_login_is_sender(b, str_of("u1"), &sender, now));
     for (size_t i = 0; i < sizeof clients / sizeof *clients; i++) {
         ck_assert(ip_parse(str_of(clients[i]), &addr));
-        ck_assert_msg(!rules_accept(a, &sender, &addr, now) == !rules_accept(b, &sender, &addr, now),
+        ck_assert_msg(!search(a, &addr, &sender, now).accept == !search(b, &addr, &sender, now).accept,
                       "accept %s from %s", text, clients[i]);
     }
     mail_fini(&sender);

@@ -1,4 +1,5 @@
 #include "schema_sql.h"
+#include "search.h"
 #include "store/rule_db.h"
 #include "store/rule_edit.h"
 #include "suite.h"
@@ -187,7 +188,7 @@ START_TEST(rows_are_loaded_and_bad_ones_skipped)
     ck_assert_uint_eq(rules_settings(rules)->number[SETTING_POP_BEFORE_SMTP], 30);
     struct mail_addr sender;
     ck_assert_int_eq(mail_parse(&sender, str_of("a@example.net"), MAIL_AS_REWRITTEN), 0);
-    ck_assert_ptr_null(rules_kill(rules, &sender, 1000)); /* expires = 0 is long past, not never */
+    ck_assert_ptr_null(search(rules, NULL, &sender, 1000).kill); /* expires = 0 is long past, not never */
     mail_fini(&sender);
     rules_free(rules);
     rule_db_close(db);

@@ -3,6 +3,7 @@
  * model, in test_random.
  */
 #include "core/rules.h"
+#include "search.h"
 #include "suite.h"
 
 #include <errno.h>
@@ -54,7 +55,7 @@ static const char *access_at(const char *address, int64_t now)
 {
     struct ip_addr addr;
     ck_assert(ip_parse(str_of(address), &addr));
-    const struct rule *rule = rules_access(rules, &addr, now);
+    const struct rule *rule = search(rules, &addr, NULL, now).access;
     return key_of(rule);
 }
 
@@ -62,7 +63,7 @@ static const char *kill_at(const char *sender, int64_t now)
 {
     struct mail_addr addr;
     ck_assert_int_eq(mail_parse(&addr, str_of(sender), MAIL_AS_REWRITTEN), 0);
-    const struct rule *rule = rules_kill(rules, &addr, now);
+    const struct rule *rule = search(rules, NULL, &addr, now).kill;
     mail_fini(&addr);
     return key_of(rule);
 }
