@@ -1,5 +1,7 @@
 #include "core/request.h"
 
+#include "core/vector.h"
+
 static const struct str names[ATTR_COUNT] = {
     [ATTR_REQUEST] = STR("request"),
     [ATTR_PROTOCOL_STATE] = STR("protocol_state"),
@@ -70,18 +72,6 @@ const char *attribute_name(enum attribute attribute)
 
 enum { BLOCK_BYTES = 64 };
 
-typedef char vector __attribute__((vector_size(16)));
-
-/* The highest bits of 8 bytes side by side, that of the first byte lowest. */
-static inline uint64_t highest_bits(uint64_t bytes)
-{
-    static const uint64_t highest = UINT64_C(0x8080808080808080), gather = UINT64_C(0x0002040810204081);
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-    bytes = __builtin_bswap64(bytes);
-#endif
-    return (bytes & highest) * gather >> 56;
-}
-
 /* Which of the n bytes at p, 64 at most, are = or line feeds: a bit for each, the lowest for the first. */
 static inline uint64_t find_marks(const char *p, size_t n)
 {
@@ -89,13 +79,9 @@ static inline uint64_t find_marks(const char *p, size_t n)
     uint64_t marks = 0;
     if (n < BLOCK_BYTES)
         p = memcpy(memset(rest, 0, sizeof rest), p, n);
-    for (unsigned i = 0; i < BLOCK_BYTES; i += sizeof(vector)) {
-        vector bytes, found;
-        uint64_t half[2];
-        memcpy(&bytes, p + i, sizeof bytes);
-        found = (bytes == '=') | (bytes == '\n');
-        memcpy(half, &found, sizeof half);
-        marks = marks >> 16 | highest_bits(half[0]) << 48 | highest_bits(half[1]) << 56;
+    for (unsigned i = 0; i < BLOCK_BYTES; i += VECTOR_BYTES) {
+        vector bytes = vector_load(p + i);
+        marks |= (uint64_t)vector_bits((bytes == '=') | (bytes == '\n')) << i;
     }
     return marks;
 }

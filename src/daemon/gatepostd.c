@@ -338,7 +338,7 @@ static int start(struct daemon *daemon, const struct config *config)
         make_servers(daemon, config, &error) < 0)
         return fail(EX_CONFIG, &error);
     if ((r = rule_watch_start(daemon->watch)) < 0) {
-        error_set(&error, r, "a timer: %s", uv_strerror(r));
+        error_set(&error, r, "a thread: %s", uv_strerror(r));
         return fail(EX_OSERR, &error);
     }
     if (start_listeners(daemon, &error) < 0)

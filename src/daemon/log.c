@@ -1,6 +1,7 @@
 #include "daemon/log.h"
 
 #include "core/text.h"
+#include "core/vector.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -283,22 +284,21 @@ void log_begin(struct log_line *line, int level)
     append(line, level_names[level], strlen(level_names[level]));
 }
 
-/* Bytes that need no quotes, as sets of 64. */
-static const uint64_t plain_bytes[4] = {
-    ~UINT64_C(0) << 33 & ~(UINT64_C(1) << '"' | UINT64_C(1) << '='),
-    ~UINT64_C(0) & ~(UINT64_C(1) << ('\\' - 64) | UINT64_C(1) << (0x7f - 64)),
-    0,
-    0,
-};
+/* Bytes that need no quotes: all of ASCII that can be seen, but for three. */
+static bool are_plain(vector bytes)
+{
+    return vector_all((bytes > ' ') & (bytes != '"') & (bytes != '=') & (bytes != '\\') & (bytes != 0x7f));
+}
 
 static bool is_plain(struct str value)
 {
-    for (size_t i = 0; i < value.n; i++) {
-        unsigned char c = (unsigned char)value.p[i];
-        if ((plain_bytes[c / 64] >> c % 64 & 1) == 0)
+    char rest[VECTOR_BYTES];
+    size_t i = 0;
+    for (; value.n - i >= VECTOR_BYTES; i += VECTOR_BYTES)
+        if (!are_plain(vector_load(value.p + i)))
             return false;
-    }
-    return value.n > 0;
+    memcpy(memset(rest, 'a', sizeof rest), value.p + i, value.n - i);
+    return value.n > 0 && are_plain(vector_load(rest));
 }
 
 static void append_quoted(struct log_line *line, struct str value)

@@ -1,9 +1,10 @@
 /*
  * rule_watch: the rules in memory, kept in step with the database.
  *
- * A worker thread looks every poll_ms whether somebody has committed a change, and makes the next version of the rule
- * set from it; the loop puts that in force as a whole, between two requests, and the worker frees what only the version
- * before had. While the database cannot be read the last good rules stay in force.
+ * A thread of its own looks every poll_ms whether somebody has committed a change, and makes the next version of the
+ * rule set from it; the loop, which is woken for nothing else, puts that in force as a whole, between two requests, and
+ * the thread frees what only the version before had. While the database cannot be read the last good rules stay in
+ * force.
  */
 #ifndef GATEPOST_DAEMON_RULE_WATCH_H
 #define GATEPOST_DAEMON_RULE_WATCH_H
