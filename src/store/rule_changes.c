@@ -145,8 +145,8 @@ int rule_changes_find_end(struct rule_changes *changes, struct rule_mark *mark, 
     return r;
 }
 
-/* Whether the log is still the one that has been followed so far. A file that was put back over one whose log was empty
- * has another version of the schema. */
+/* Whether the log is still the one that has been followed so far, and reaches back to there: what it told last must still
+ * stand in it. A file that was put back over one whose log was empty has another version of the schema. */
 static int check_mark(struct rule_changes *changes, const struct rule_mark *mark, bool *same, struct error *error)
 {
     struct rule_mark there = { .empty = true };
@@ -209,6 +209,9 @@ int rule_changes_follow(struct rule_changes *changes, struct rule_mark *mark, ru
     if (sqlite3_bind_int64(stmt, 1, mark->seq) != SQLITE_OK)
         return database_fail(changes->database, "the log of changes", error);
     int code = sqlite3_step(stmt);
+    /* One that was empty may have been filled beyond its measure since; then its beginning is gone. */
+    if (code == SQLITE_ROW && mark->empty && sqlite3_column_int64(stmt, COLUMN_SEQ) != mark->seq + 1)
+        r = 1;
     for (; code == SQLITE_ROW && r == 0; code = r == 0 ? sqlite3_step(stmt) : SQLITE_ROW) {
         r = follow_change(changes, stmt, changed, context, error);
         if (r == 0)

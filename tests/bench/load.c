@@ -160,13 +160,14 @@ static void conn_read(struct load *load, struct conn *conn)
     load->idle[load->n_idle++] = conn;
 }
 
-/* The time until something is to be done, for epoll. */
-static int wait_ms(const struct load *load, uint64_t until_ns)
+/* The time until something is to be done. */
+static struct timespec wait_for(const struct load *load, uint64_t until_ns)
 {
     uint64_t now = now_ns(), turn_ns = next_turn_ns(load);
     if (load->n_idle > 0 && load->n_sent < load->options->n_requests && turn_ns < until_ns)
         until_ns = turn_ns;
-    return until_ns > now ? (int)((until_ns - now + 999999) / 1000000) : 0;
+    uint64_t wait_ns = until_ns > now ? until_ns - now : 0;
+    return (struct timespec){ (time_t)(wait_ns / second_ns), (long)(wait_ns % second_ns) };
 }
 
 static void load_run(struct load *load)
@@ -176,9 +177,10 @@ static void load_run(struct load *load)
     uint64_t end_ns = load->begin_ns + load->options->seconds * second_ns;
     while (load->latency.n < load->options->n_requests && now_ns() < end_ns) {
         ask_in_turn(load);
-        int n = epoll_wait(load->epoll, events, EVENTS_AT_ONCE, wait_ms(load, end_ns));
+        struct timespec wait = wait_for(load, end_ns);
+        int n = epoll_pwait2(load->epoll, events, EVENTS_AT_ONCE, &wait, NULL);
         if (n < 0 && errno != EINTR)
-            die("epoll_wait: %s", strerror(errno));
+            die("epoll_pwait2: %s", strerror(errno));
         for (int i = 0; i < n; i++) {
             conn_read(load, events[i].data.ptr);
             ask_in_turn(load);
