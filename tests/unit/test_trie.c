@@ -119,18 +119,24 @@ static bool is_wanted(const struct trie_query *query, const struct trie_row *row
     return query->ends(query, at, row->key[at]) && is_prefix_of_bits(row, query->tail, query->tail_bits, at + 1);
 }
 
+/* Millions of times: an assertion that holds costs more than a look-up. */
 static void check_query(const struct trie *trie, const struct trie_query *query)
 {
     static struct meeting meeting;
     size_t wanted = 0;
-    meeting = (struct meeting){ .model = &model };
-    ck_assert(!trie_match(trie, query, meet, &meeting));
+    meeting.model = &model;
+    meeting.n = 0;
+    memset(meeting.met, 0, model.n);
+    if (trie_match(trie, query, meet, &meeting))
+        ck_abort_msg("ended, though nobody wanted that");
     for (size_t i = 0; i < model.n; i++) {
         bool want = is_wanted(query, &model.rows[i].row);
-        ck_assert_msg(want == meeting.met[i], "row %zu of %zu: %d", i, model.n, want);
+        if (want != meeting.met[i])
+            ck_abort_msg("row %zu of %zu: %d", i, model.n, want);
         wanted += want;
     }
-    ck_assert_uint_eq(wanted, meeting.n);
+    if (wanted != meeting.n)
+        ck_abort_msg("%zu rows are met, %zu wanted", meeting.n, wanted);
 }
 
 /* Keys of bits: clustered, so that there are long common beginnings, equal keys and prefixes of each other. */
@@ -295,6 +301,34 @@ START_TEST(what_is_loaded_is_as_what_is_added)
 }
 END_TEST
 
+/* Of few rows and of some hundreds, so that there are buckets, branches and skips of each kind. */
+START_TEST(millions_of_look_ups_are_as_looking_at_all)
+{
+    static const struct {
+        size_t rows;
+        long look_ups;
+    } sizes[] = { { 12, 600000 }, { 40, 300000 }, { 120, 80000 }, { 300, 20000 } };
+    struct trie trie = { NULL };
+    struct trie_edit edit = { .generation = 1 };
+    uint64_t seed = 500 + (uint64_t)_i;
+    bool text = _i % 2 == 1;
+    union row row;
+    model.n = 0;
+    while (model.n < sizes[_i / 2].rows) {
+        if (text)
+            random_text(&seed, &row);
+        else
+            random_bits(&seed, 4, &row);
+        ck_assert_int_eq(trie_add(&trie, &edit, &row.row), 0);
+        model.rows[model.n++] = row;
+    }
+    for (long i = 0; i < sizes[_i / 2].look_ups; i++)
+        check_random_query(&trie, &seed, text);
+    trie_edit_keep(&edit);
+    trie_free(&trie);
+}
+END_TEST
+
 START_TEST(what_is_not_there_is_not_removed)
 {
     struct trie trie = { NULL };
@@ -365,6 +399,7 @@ int main(void)
     TCase *tcase = suite_case(suite, "trie");
     tcase_set_timeout(tcase, 120);
     tcase_add_loop_test(tcase, versions_are_as_a_list_of_rows, 0, sizeof sequences / sizeof *sequences);
+    tcase_add_loop_test(tcase, millions_of_look_ups_are_as_looking_at_all, 0, 8);
     tcase_add_loop_test(tcase, what_is_loaded_is_as_what_is_added, 0, 4);
     tcase_add_test(tcase, what_is_not_there_is_not_removed);
     tcase_add_loop_test(tcase, a_mark_in_the_text_is_no_mark, 0, 2);
