@@ -15,7 +15,7 @@
 
 enum {
     QUEUE_BYTES = 1 << 20,
-    GATHER_NS = 5000000, /* from one write to the next, unless the queue is half full */
+    GATHER_NS = 2000000, /* from one write to the next, unless the queue is half full */
     CLOSE_WAIT_NS = 1000000000
 };
 

@@ -176,7 +176,7 @@ void server_serve_ready(struct server *server)
     const struct server_protocol *protocol = server->protocol;
     struct server_conn *taken[ROUND_MAX];
     size_t n = server->n_ready, n_taken = 0;
-    server->n_ready = 0;
+    server->n_ready = server->ready_bytes = 0;
     for (size_t i = 0; i < n && protocol->foresee; i++)
         if (conn_take(server->ready[i]))
             taken[n_taken++] = server->ready[i];
@@ -228,8 +228,9 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
     if (!conn->ready)
         server->ready[server->n_ready++] = conn;
     conn->ready = true;
+    server->ready_bytes += n > 0 ? (size_t)n : 0;
     /* A full buffer is emptied at once, since libuv may go on reading. */
-    if (server->n_ready == ROUND_MAX || conn->n == conn->size)
+    if (server->n_ready == ROUND_MAX || server->ready_bytes >= ROUND_BYTES || conn->n == conn->size)
         server_serve_ready(server);
 }
 

@@ -11,6 +11,7 @@
 enum {
     SERVER_OUT_BYTES = 64 * 1024, /* replies that are gathered before they are sent */
     ROUND_MAX = 64,               /* connections that are served in one go */
+    ROUND_BYTES = 64 * 1024,      /* what these have sent, from which on others wait: some hundred requests */
     HELD_MAX = ROUND_MAX,
     PEER_TEXT_SIZE = IP_TEXT_SIZE + 16
 };
@@ -59,7 +60,7 @@ struct server {
     size_t n_conns;
     uv_check_t round;
     struct server_conn *ready[ROUND_MAX]; /* they have read something that is not served yet */
-    size_t n_ready;
+    size_t n_ready, ready_bytes;
     uv_timer_t deadline;
     bool stopping;
     void (*ended)(void *context);

@@ -469,6 +469,41 @@ START_TEST(log_that_begins_is_followed)
 }
 END_TEST
 
+static void run_on(sqlite3 *database, const char *text)
+{
+    char *message = NULL;
+    int code = sqlite3_exec(database, text, NULL, NULL, &message);
+    ck_assert_msg(code == SQLITE_OK, "%s: %s", text, message ? message : "");
+}
+
+/* Two write, one reads all the time and so keeps the log of SQLite from beginning anew, which it then does. */
+START_TEST(others_beside_are_followed)
+{
+    sqlite3 *second = NULL, *reader = NULL;
+    ck_assert_int_eq(sqlite3_open(path, &second), SQLITE_OK);
+    ck_assert_int_eq(sqlite3_open(path, &reader), SQLITE_OK);
+    ck_assert_int_eq(sqlite3_busy_timeout(second, BUSY_MS), SQLITE_OK);
+    run_on(reader, "BEGIN; SELECT count(*) FROM kill_entry");
+    for (int i = 0; i < 200; i++) {
+        char text[128];
+        (void)snprintf(text, sizeof text, "REPLACE INTO access_block (block) VALUES ('192.0.2.%d')", i % 128);
+        run_on(i % 2 ? second : writer, text);
+        (void)snprintf(text, sizeof text, "REPLACE INTO kill_entry (sender) VALUES ('u%d@h%d.example.org')", i % 3,
+                       i % 5);
+        run_on(i % 3 ? second : writer, text);
+        if (i == 100)
+            run_on(reader, "COMMIT");
+        if (i % 10 == 9)
+            run_on(second, i < 100 ? "PRAGMA wal_checkpoint(PASSIVE)" : "PRAGMA wal_checkpoint(TRUNCATE)");
+        (void)follow(); /* the same once more in the same second is no change that is logged */
+        if (i % 20 == 19)
+            compare();
+    }
+    ck_assert_int_eq(sqlite3_close(second), SQLITE_OK);
+    ck_assert_int_eq(sqlite3_close(reader), SQLITE_OK);
+}
+END_TEST
+
 static void (*const untold[])(void) = { change_without_triggers, drop_triggers, empty_log, outrun_log,
                                         outrun_empty_log,        vacuum,        restore,   restore_over_an_empty_log };
 
@@ -508,6 +543,7 @@ int main(void)
     tcase_add_loop_test(tcase, what_is_followed_is_what_would_be_read, 0, 12);
     tcase_add_loop_test(tcase, log_is_followed, 0, sizeof told / sizeof *told);
     tcase_add_test(tcase, log_that_begins_is_followed);
+    tcase_add_test(tcase, others_beside_are_followed);
     tcase_add_loop_test(tcase, what_the_log_does_not_tell_is_read_anew, 0, sizeof untold / sizeof *untold);
     tcase_add_test(tcase, what_hides_behind_the_log_is_found_by_counting);
     return suite_run(suite);
