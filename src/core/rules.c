@@ -121,6 +121,18 @@ void rules_free(struct rules *rules)
 
 /* Filing. */
 
+static bool is_local(const struct trie_row *row, void *context)
+{
+    (void)context;
+    return rule_value(rule_of(row)) == RULE_DOMAIN_LOCAL;
+}
+
+/* The domain, written backwards, may be local at one time or another. */
+static bool may_be_local(const struct rules *rules, const struct name_query *domain)
+{
+    return trie_match(&rules->trie[RULE_LOCAL_DOMAIN], &domain->query, is_local, NULL);
+}
+
 static int put_in(struct rules *rules, struct trie *trie, const struct trie_row *row, bool *found)
 {
     int r = trie_remove(trie, &rules->edit, row, rule_is_same_row, row);
@@ -164,7 +176,7 @@ static bool domain_of(const struct trie_row *row, struct name_query *domain)
 static int file_local(struct rules *rules, const struct trie_row *row, bool wanted)
 {
     struct name_query domain;
-    if (!has_locals(rule_table(rule_of(row))) || !domain_of(row, &domain) || !rules_may_be_local(rules, &domain))
+    if (!has_locals(rule_table(rule_of(row))) || !domain_of(row, &domain) || !may_be_local(rules, &domain))
         return 0;
     return refile_local(rules, rule_of(row), wanted);
 }
@@ -180,7 +192,7 @@ static bool refile(const struct trie_row *row, void *context)
     struct refiling *refiling = context;
     struct name_query domain;
     if (domain_of(row, &domain))
-        refiling->result = refile_local(refiling->rules, rule_of(row), rules_may_be_local(refiling->rules, &domain));
+        refiling->result = refile_local(refiling->rules, rule_of(row), may_be_local(refiling->rules, &domain));
     return refiling->result < 0;
 }
 

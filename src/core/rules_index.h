@@ -46,9 +46,6 @@ struct rules {
     size_t count[RULE_TABLE_COUNT];
 };
 
-/* Whether the domain, written backwards, may be local at one time or another. */
-bool rules_may_be_local(const struct rules *rules, const struct name_query *domain);
-
 /* Of hosts: the row for the name as a whole, or for the nearest domain that it is below. */
 const struct rule *rules_match_host(const struct trie *trie, struct str name, enum rule_value preferred, int64_t now);
 

@@ -3,8 +3,8 @@
  */
 #include "core/name_key.h"
 #include "core/rules.h"
+#include "core/rules_best.h"
 #include "core/rules_index.h"
-#include "core/rules_search.h"
 
 #include <errno.h>
 
@@ -31,17 +31,6 @@ bool rules_domain_is_local(const struct rules *rules, struct str domain, int64_t
 {
     const struct rule *rule = rules_domain(rules, domain, now);
     return rule && rule_value(rule) == RULE_DOMAIN_LOCAL;
-}
-
-static bool is_local(const struct trie_row *row, void *context)
-{
-    (void)context;
-    return rule_value(rule_of(row)) == RULE_DOMAIN_LOCAL;
-}
-
-bool rules_may_be_local(const struct rules *rules, const struct name_query *domain)
-{
-    return trie_match(&rules->trie[RULE_LOCAL_DOMAIN], &domain->query, is_local, NULL);
 }
 
 static bool is_live(const struct trie_row *row, void *now)

@@ -9,6 +9,7 @@
 
 #include "core/name_key.h"
 #include "core/rules.h"
+#include "core/rules_best.h"
 
 /* The rows that decide; NULL where nothing matches. */
 struct rules_found {
@@ -17,24 +18,6 @@ struct rules_found {
     const struct rule *kill;   /* of kill_entry. A bare sender matches as if at any local domain */
     const struct rule *accept; /* of accept_entry, for sender and client */
 };
-
-/* Of all live rows that are met, the one of the highest rank; of these one with the preferred value. */
-struct rules_best {
-    int64_t now;
-    enum rule_value preferred;
-    unsigned (*rank)(const struct rule *rule);
-    const struct rule *rule;
-    unsigned ranked;
-};
-
-static inline struct rules_best rules_best_of(enum rule_value preferred, unsigned (*rank)(const struct rule *rule),
-                                              int64_t now)
-{
-    return (struct rules_best){ now, preferred, rank, NULL, 0 };
-}
-
-/* A trie_visit with a struct rules_best; never ends the walk. */
-bool rules_keep_best(const struct trie_row *row, void *best);
 
 struct rules_lookup {
     struct trie_walk walk;

@@ -126,6 +126,7 @@ int server_new(struct server **out, uv_loop_t *loop, const struct server_protoco
     if (!server)
         return error_set(error, -ENOMEM, "out of memory");
     server->loop = loop;
+    server->sent = conn_sent;
     server->protocol = protocol;
     server->context = context;
     server->budget = limits->budget;

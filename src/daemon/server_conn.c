@@ -171,6 +171,16 @@ void conn_serve(struct server_conn *conn)
     conn_go_on(conn);
 }
 
+void conn_sent(struct server_conn *conn, int status)
+{
+    if (status == UV_ENOMEM)
+        server_out_of_memory(conn);
+    else if (status < 0)
+        conn_close(conn);
+    else
+        conn_serve(conn);
+}
+
 void server_serve_ready(struct server *server)
 {
     const struct server_protocol *protocol = server->protocol;

@@ -50,6 +50,7 @@ struct held {
 
 struct server {
     uv_loop_t *loop;
+    void (*sent)(struct server_conn *conn, int status);
     const struct server_protocol *protocol;
     void *context;
     struct server_budget *budget;
@@ -81,6 +82,9 @@ void conn_read_on(struct server_conn *conn);
 
 /* Answers what is complete in the buffer, as long as answers come at once and the client takes them; then reads on. */
 void conn_serve(struct server_conn *conn);
+
+/* All that waited to be sent is, or status is an error: goes on, or ends the connection. */
+void conn_sent(struct server_conn *conn, int status);
 
 /* Serves all connections that have read something: decides for all, then sends to all. A client that waits on another
  * processor is so woken once for many answers, and not for each. */

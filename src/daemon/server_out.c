@@ -19,33 +19,27 @@ static void on_sent(uv_write_t *write, int status)
     struct server_conn *conn = pending->conn;
     conn->unsent -= pending->n;
     free(pending);
-    if (conn->closing)
-        return;
-    if (status < 0)
-        conn_close(conn);
-    else if (conn->unsent == 0)
-        conn_serve(conn);
+    if (!conn->closing && (status < 0 || conn->unsent == 0))
+        conn->server->sent(conn, status);
 }
 
 /* Queues what could not be sent at once. */
-static void conn_queue(struct server_conn *conn, const char *bytes, size_t n)
+static int conn_queue(struct server_conn *conn, const char *bytes, size_t n)
 {
     struct pending *pending = malloc(sizeof *pending + n);
-    if (!pending) {
-        server_out_of_memory(conn);
-        return;
-    }
+    if (!pending)
+        return UV_ENOMEM;
     pending->conn = conn;
     pending->n = n;
     pending->write.data = pending;
     memcpy(pending->bytes, bytes, n);
     uv_buf_t buf = uv_buf_init(pending->bytes, (unsigned)n);
-    if (uv_write(&pending->write, &conn->handle.stream, &buf, 1, on_sent) < 0) {
+    int r = uv_write(&pending->write, &conn->handle.stream, &buf, 1, on_sent);
+    if (r < 0)
         free(pending);
-        conn_close(conn);
-        return;
-    }
-    conn->unsent += n;
+    else
+        conn->unsent += n;
+    return r;
 }
 
 void conn_send(struct server_conn *conn, const char *bytes, size_t n)
@@ -53,12 +47,12 @@ void conn_send(struct server_conn *conn, const char *bytes, size_t n)
     if (n == 0 || conn->closing)
         return;
     uv_buf_t buf = uv_buf_init((char *)bytes, (unsigned)n);
-    int done = conn->unsent > 0 ? UV_EAGAIN : uv_try_write(&conn->handle.stream, &buf, 1);
-    size_t sent = done < 0 ? 0 : (size_t)done;
-    if (done < 0 && done != UV_EAGAIN)
-        conn_close(conn);
-    else if (sent < n)
-        conn_queue(conn, bytes + sent, n - sent);
+    int r = conn->unsent > 0 ? UV_EAGAIN : uv_try_write(&conn->handle.stream, &buf, 1);
+    size_t sent = r < 0 ? 0 : (size_t)r;
+    if ((r >= 0 || r == UV_EAGAIN) && sent < n)
+        r = conn_queue(conn, bytes + sent, n - sent);
+    if (r < 0)
+        conn->server->sent(conn, r);
 }
 
 void server_send_gathered(struct server *server)
