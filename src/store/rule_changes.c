@@ -145,8 +145,8 @@ int rule_changes_find_end(struct rule_changes *changes, struct rule_mark *mark, 
     return r;
 }
 
-/* Whether the log is still the one that has been followed so far, and reaches back to there: what it told last must still
- * stand in it. A file that was put back over one whose log was empty has another version of the schema. */
+/* Whether the log is still the one that has been followed so far, and reaches back to there: what it told last must
+ * still stand in it. A file that was put back over one whose log was empty has another version of the schema. */
 static int check_mark(struct rule_changes *changes, const struct rule_mark *mark, bool *same, struct error *error)
 {
     struct rule_mark there = { .empty = true };
