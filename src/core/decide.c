@@ -136,7 +136,7 @@ int decider_begin(struct decider *d, const struct decide_query *query)
     d->has_sender = sender.n > 0;
     d->has_at = str_find(sender, '@') != sender.n;
     d->addr = ip_parse(decider_attr(d, ATTR_CLIENT_ADDRESS), &d->addr_space) ? &d->addr_space : NULL;
-    d->sender_domain = d->recipient_domain = (struct looked_up){ false, NULL };
+    d->kill = d->sender_domain = d->recipient_domain = (struct looked_up){ false, NULL };
     d->asked_login = false;
     d->error = 0;
     int r = mail_parse(&d->recipient, d->state == STATE_RCPT ? decider_attr(d, ATTR_RECIPIENT) : none, MAIL_AS_SENT);

@@ -122,6 +122,13 @@ static bool is_bare(const struct decider *d)
     return d->sender.domain.n == 0;
 }
 
+static const struct rule *killed(struct decider *d)
+{
+    if (!is_bare(d))
+        return d->found.kill;
+    return d->kill.done ? d->kill.rule : found(&d->kill, rules_kill_bare(d->rules, d->sender.local, d->now));
+}
+
 static bool is_local_sender(struct decider *d)
 {
     return d->has_sender && (is_bare(d) || domain_is_single_label(d->sender.domain) || is_at_local_domain(d));
@@ -228,8 +235,9 @@ static bool step_kill(struct decider *d)
 {
     if (!d->has_sender)
         return pass(d, "the sender is empty");
-    if (d->found.kill)
-        return refuse(d, REASON_KILL, d->found.kill, SETTING_NONE, "kill_entry refuses this sender");
+    const struct rule *row = killed(d);
+    if (row)
+        return refuse(d, REASON_KILL, row, SETTING_NONE, "kill_entry refuses this sender");
     return pass(d, "no row of kill_entry matches the sender");
 }
 

@@ -47,7 +47,7 @@ struct decider {
     struct mail_addr recipient; /* at RCPT */
     struct rules_search search;
     struct rules_found found;
-    struct looked_up sender_domain, recipient_domain;
+    struct looked_up kill, sender_domain, recipient_domain;
     struct ip_addr addr_space;
     const struct ip_addr *addr; /* NULL where the client has none */
     enum login_view view;

@@ -80,7 +80,7 @@ static bool is_kill_in_force(const struct trie_row *row, void *context)
     return true;
 }
 
-static const struct rule *kill_bare(const struct rules *rules, struct str local, int64_t now)
+const struct rule *rules_kill_bare(const struct rules *rules, struct str local, int64_t now)
 {
     struct local_kill kill = { rules, now, NULL };
     const struct bare_kills *bare = rules->bare_kills;
@@ -117,8 +117,6 @@ int rules_search_begin(struct rules_search *search, const struct rules *rules, c
                        struct str client_name, const struct mail_addr *sender, int64_t now)
 {
     search->rules = rules;
-    search->sender = sender;
-    search->now = now;
     search->n_lookups = 0;
     search->client = (struct trie_query){ .n = 0 };
     set_tail(&search->client, addr, search->addr);
@@ -152,7 +150,6 @@ void rules_search_end(struct rules_search *search, struct rules_found *found)
     const struct rules_lookup *lookups = search->lookups;
     found->access = lookups[ACCESS].best.rule;
     found->relay = longer(search->named, lookups[RELAY].best.rule);
-    found->kill = search->n_lookups > KILL ? lookups[KILL].best.rule
-                                           : kill_bare(search->rules, search->sender->local, search->now);
+    found->kill = search->n_lookups > KILL ? lookups[KILL].best.rule : NULL;
     found->accept = search->n_lookups > ACCEPT ? lookups[ACCEPT].best.rule : NULL;
 }

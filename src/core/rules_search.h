@@ -15,7 +15,7 @@
 struct rules_found {
     const struct rule *access; /* of access_block */
     const struct rule *relay;  /* of relay_grant: as rules_relay */
-    const struct rule *kill;   /* of kill_entry. A bare sender matches as if at any local domain */
+    const struct rule *kill;   /* of kill_entry; of a bare sender rules_kill_bare tells */
     const struct rule *accept; /* of accept_entry, for sender and client */
 };
 
@@ -29,8 +29,6 @@ enum { RULES_LOOKUPS = 4 };
 
 struct rules_search {
     const struct rules *rules;
-    const struct mail_addr *sender;
-    int64_t now;
     const struct rule *named; /* of relay_grant, by the client's name */
     size_t n_lookups;
     struct rules_lookup lookups[RULES_LOOKUPS];
@@ -48,5 +46,9 @@ int rules_search_begin(struct rules_search *search, const struct rules *rules, c
 bool rules_search_step(struct rules_search *search);
 
 void rules_search_end(struct rules_search *search, struct rules_found *found);
+
+/* The row of kill_entry that matches a sender without domain: as if at any local domain. May look at all patterns that
+ * cover a local domain. */
+const struct rule *rules_kill_bare(const struct rules *rules, struct str local, int64_t now);
 
 #endif

@@ -140,7 +140,6 @@ static void conn_answer(struct server_conn *conn)
 {
     struct server *server = conn->server;
     struct server_conn *outer = server->serving;
-    conn->ready = false;
     server->serving = conn;
     while (conn_take(conn)) {
         conn->taken = false;
@@ -192,8 +191,10 @@ void server_serve_ready(struct server *server)
             taken[n_taken++] = server->ready[i];
     if (n_taken > 0)
         protocol->foresee(server->context, taken, n_taken);
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
+        server->ready[i]->ready = false;
         conn_answer(server->ready[i]);
+    }
     server_send_gathered(server);
     for (size_t i = 0; i < n; i++)
         conn_go_on(server->ready[i]);

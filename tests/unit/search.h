@@ -20,6 +20,8 @@ static inline struct rules_found search(const struct rules *rules, const struct 
     while (rules_search_step(&search))
         ;
     rules_search_end(&search, &found);
+    if (sender && sender->domain.n == 0)
+        found.kill = rules_kill_bare(rules, sender->local, now);
     return found;
 }
 
