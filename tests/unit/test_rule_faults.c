@@ -2,18 +2,11 @@
  * Whatever the disk does while the rules are read anew or followed, the last good ones stay as they are, and the next
  * attempt succeeds: each access to the files fails once, and each once with all that come after it.
  */
-#include "core/rules.h"
-#include "search.h"
-#include "store/rule_db.h"
-#include "suite.h"
+#include "rule_fixture.h"
 
 #include <errno.h>
-#include <sqlite3.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
 
-enum { PATH_SIZE = 128, BUSY_MS = 1 };
+enum { BUSY_MS = 1 };
 
 /* What befalls which kind of access. */
 enum fault { READ_FAILS, PAGE_CORRUPTED, DISK_FULL, LOCKED, SHARED_MEMORY_FAILS, FAULT_COUNT };
@@ -166,66 +159,24 @@ static void install_vfs(void)
     ck_assert_int_eq(sqlite3_vfs_register(&vfs, 1), SQLITE_OK);
 }
 
-/* The rules, and somebody who changes them. */
-
-static char folder[PATH_SIZE], path[PATH_SIZE + 16];
-static sqlite3 *writer;
-static struct rule_db *db;
-static struct rules *rules;
-
-static void sql(const char *text)
-{
-    char *message = NULL;
-    int code = sqlite3_exec(writer, text, NULL, NULL, &message);
-    ck_assert_msg(code == SQLITE_OK, "%s: %s", text, message ? message : "");
-}
-
-static void on_skipped(void *context, const struct rule_row *row, const struct error *why)
-{
-    (void)context;
-    (void)row;
-    (void)why;
-}
-
 static void begin(void)
 {
-    struct error error;
     install_vfs();
-    (void)snprintf(folder, sizeof folder, "/tmp/gatepost-test.XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(folder));
-    (void)snprintf(path, sizeof path, "%s/rules.db", folder);
-    ck_assert_int_eq(rule_db_open(&db, path, DATABASE_CREATE, BUSY_MS, &error), 0);
-    ck_assert_int_eq(sqlite3_open_v2(path, &writer, SQLITE_OPEN_READWRITE, real_vfs->zName), SQLITE_OK);
-    sql("WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 1999)"
-        " INSERT INTO access_block (block) SELECT printf('198.51.%d.%d', i / 256, i % 256) FROM n");
-    ck_assert_int_eq(rule_db_load(db, &rules, on_skipped, NULL, &error), 0);
+    rule_fixture_begin(real_vfs->zName, BUSY_MS,
+                       "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 1999)"
+                       " INSERT INTO access_block (block) SELECT printf('198.51.%d.%d', i / 256, i % 256) FROM n");
 }
 
 static void end(void)
 {
-    static const char *const suffixes[] = { "", "-wal", "-shm" };
-    char name[2 * PATH_SIZE];
-    rules_free(rules);
-    rule_db_close(db);
-    (void)sqlite3_close(writer);
-    for (size_t i = 0; i < 3; i++) {
-        (void)snprintf(name, sizeof name, "%s%s", path, suffixes[i]);
-        (void)unlink(name);
-    }
-    (void)rmdir(folder);
+    rule_fixture_end();
     (void)sqlite3_vfs_unregister(&vfs);
-}
-
-static bool is_denied(const struct rules *set, const char *text)
-{
-    struct ip_addr addr;
-    return ip_parse(str_of(text), &addr) && search(set, &addr, NULL, 0).access;
 }
 
 /* Looks and reads as the daemon does; a handle that is broken is opened anew. */
 static int look(bool anew, struct rules **next, struct error *error)
 {
-    int r = db ? rule_db_changed(db, error) : rule_db_open(&db, path, DATABASE_EXPECT, BUSY_MS, error);
+    int r = db ? rule_db_changed(db, error) : rule_db_open(&db, fixture_path, DATABASE_EXPECT, BUSY_MS, error);
     if (r >= 0)
         r = rule_db_update(db, anew ? NULL : rules, next, on_skipped, NULL, error);
     if (r == -ESTALE || r == -ENOENT || r == -EIO) {
