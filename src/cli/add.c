@@ -100,7 +100,7 @@ static bool is_repeated(const struct task *task, int i)
     return false;
 }
 
-static int add_all(struct task *task, struct rule_db *db)
+static int add_all(const struct cli *cli, struct task *task, struct rule_db *db)
 {
     struct error error;
     struct rule_edit edit;
@@ -117,7 +117,7 @@ static int add_all(struct task *task, struct rule_db *db)
         if (!is_repeated(task, i))
             r = add_key(&edit, task, &there, i, &error);
     if (r == 0 && status == STATUS_DONE)
-        r = rule_edit_commit(&edit, cli_user(), &error);
+        r = rule_edit_commit(&edit, cli_by(cli), &error);
     if (r < 0)
         status = cli_fail(cli_status_of(r), "%s", error.text);
     rule_edit_rollback(&edit);
@@ -151,7 +151,7 @@ static int run_add(struct cli *cli, int argc, char **argv, const struct option *
     if (status == STATUS_DONE)
         status = cli_open(cli, DATABASE_EXPECT, &db);
     if (status == STATUS_DONE)
-        status = add_all(&task, db);
+        status = add_all(cli, &task, db);
     rule_db_close(db);
     task_fini(&task);
     return status;

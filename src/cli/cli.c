@@ -1,5 +1,6 @@
 #include "cli/cli.h"
 
+#include "conf/config.h"
 #include "core/str.h"
 #include "core/text.h"
 
@@ -53,6 +54,9 @@ bool cli_take_common(struct cli *cli, int c)
         free(cli->control);
         cli->control = strdup(optarg);
         return cli->control != NULL;
+    case 'b':
+        cli->by = optarg;
+        return true;
     case 'j':
         cli->json = true;
         return true;
@@ -87,8 +91,52 @@ int cli_status_of(int code)
     }
 }
 
-const char *cli_user(void)
+/* The path that was given, else the one that is configured. */
+static int find_path(const struct cli *cli, char **path, enum config_key key)
 {
+    struct config config;
+    struct error error;
+    if (*path)
+        return STATUS_DONE;
+    int status = STATUS_DONE;
+    int r = config_init(&config);
+    if (r == 0) {
+        r = config_read(&config, cli->config_file ? cli->config_file : CONFIG_FILE, &error);
+        if (r == -ENOENT && !cli->config_file)
+            r = 0;
+    } else {
+        error_set(&error, r, "out of memory");
+    }
+    if (r < 0)
+        status = cli_fail(EX_CONFIG, "%s", error.text);
+    else if (!(*path = strdup(config_text(&config, key))))
+        status = cli_fail(EX_OSERR, "out of memory");
+    config_fini(&config);
+    return status;
+}
+
+int cli_find_control(struct cli *cli)
+{
+    return find_path(cli, &cli->control, CONFIG_CONTROL_LISTEN);
+}
+
+int cli_open(struct cli *cli, enum database_absent absent, struct rule_db **db)
+{
+    enum { BUSY_MS = 5000 };
+    struct error error;
+    int status = find_path(cli, &cli->database, CONFIG_DATABASE);
+    if (status != STATUS_DONE)
+        return status;
+    int r = rule_db_open(db, cli->database, absent, BUSY_MS, &error);
+    if (r == -ENOENT && absent == DATABASE_EXPECT)
+        return cli_fail(EX_UNAVAILABLE, "%s; create it with: gatepost init --database %s", error.text, cli->database);
+    return r < 0 ? cli_fail(r == -EBUSY ? EX_UNAVAILABLE : EX_CONFIG, "%s", error.text) : STATUS_DONE;
+}
+
+const char *cli_by(const struct cli *cli)
+{
+    if (cli->by && *cli->by)
+        return cli->by;
     const char *sudo = getenv("SUDO_USER");
     if (sudo && *sudo)
         return sudo;

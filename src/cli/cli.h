@@ -20,6 +20,7 @@ struct cli {
     const char *config_file; /* NULL: the usual one, where it exists */
     char *database;          /* owned */
     char *control;           /* endpoint of the daemon, owned */
+    const char *by;          /* NULL: whoever is at the keyboard */
     bool json;
 };
 
@@ -57,8 +58,8 @@ int cli_open(struct cli *cli, enum database_absent absent, struct rule_db **db);
 /* The exit status for a negative errno of the store. */
 int cli_status_of(int code);
 
-/* Who is at the keyboard: SUDO_USER, else the name of the user; never NULL. */
-const char *cli_user(void);
+/* Who changes something, for rule_change: as --by says, else SUDO_USER, else the name of the user; never NULL. */
+const char *cli_by(const struct cli *cli);
 
 /* Writes text with ? for what could steer or mislead a terminal: control characters, and what is not UTF-8. */
 void cli_put(FILE *out, const char *text);

@@ -4,9 +4,7 @@
 #include "config.h"
 
 #include "cli/cli.h"
-#include "conf/config.h"
 
-#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +20,7 @@ static const struct option common_options[] = {
     { "config", required_argument, NULL, 'c' },
     { "database", required_argument, NULL, 'd' },
     { "control", required_argument, NULL, 's' },
+    { "by", required_argument, NULL, 'b' },
     { "json", no_argument, NULL, 'j' },
     { "help", no_argument, NULL, COMMON_HELP },
     { "version", no_argument, NULL, COMMON_VERSION },
@@ -38,6 +37,7 @@ static void print_help(void)
            "  -c, --config FILE  the daemon's configuration file, for the paths\n"
            "  --database FILE    the database of rules\n"
            "  --control ENDPOINT where the daemon is asked, unix:/path\n"
+           "  --by NAME          who makes the change, for the history\n"
            "  --json             JSON, from what lists\n"
            "  -h, --help         this, or help on the command\n"
            "  -V, --version\n");
@@ -74,35 +74,6 @@ static bool wants_help(int argc, char **argv)
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
             return true;
     return false;
-}
-
-/* The path that was given, else the one that is configured. */
-static int find_path(const struct cli *cli, char **path, enum config_key key)
-{
-    struct config config;
-    struct error error;
-    if (*path)
-        return STATUS_DONE;
-    int status = STATUS_DONE;
-    int r = config_init(&config);
-    if (r == 0) {
-        r = config_read(&config, cli->config_file ? cli->config_file : CONFIG_FILE, &error);
-        if (r == -ENOENT && !cli->config_file)
-            r = 0;
-    } else {
-        error_set(&error, r, "out of memory");
-    }
-    if (r < 0)
-        status = cli_fail(EX_CONFIG, "%s", error.text);
-    else if (!(*path = strdup(config_text(&config, key))))
-        status = cli_fail(EX_OSERR, "out of memory");
-    config_fini(&config);
-    return status;
-}
-
-int cli_find_control(struct cli *cli)
-{
-    return find_path(cli, &cli->control, CONFIG_CONTROL_LISTEN);
 }
 
 /* Options in front of the command. Returns an exit status, or -1 to go on. */
@@ -150,17 +121,4 @@ int main(int argc, char **argv)
     free(cli.database);
     free(cli.control);
     return cli_finish(status);
-}
-
-int cli_open(struct cli *cli, enum database_absent absent, struct rule_db **db)
-{
-    enum { BUSY_MS = 5000 };
-    struct error error;
-    int status = find_path(cli, &cli->database, CONFIG_DATABASE);
-    if (status != STATUS_DONE)
-        return status;
-    int r = rule_db_open(db, cli->database, absent, BUSY_MS, &error);
-    if (r == -ENOENT && absent == DATABASE_EXPECT)
-        return cli_fail(EX_UNAVAILABLE, "%s; create it with: gatepost init --database %s", error.text, cli->database);
-    return r < 0 ? cli_fail(r == -EBUSY ? EX_UNAVAILABLE : EX_CONFIG, "%s", error.text) : STATUS_DONE;
 }

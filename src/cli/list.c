@@ -3,11 +3,11 @@
  */
 #include "cli/cli.h"
 #include "cli/kind.h"
-#include "cli/times.h"
+#include "cli/paint.h"
+#include "cli/rule_line.h"
 #include "store/rule_edit.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <string.h>
 #include <time.h>
 
@@ -23,49 +23,16 @@ struct listing {
 
 static void print_json(const struct listing *listing, const struct kind *kind, const struct stored_row *row)
 {
-    const struct rule_table_info *info = &rule_tables[listing->table];
-    fputs(listing->n ? ",\n {\"kind\": " : " {\"kind\": ", stdout);
-    cli_put_json(stdout, kind->name);
-    printf(", \"%s\": ", info->key);
-    cli_put_json(stdout, row->key);
-    if (info->client) {
-        printf(", \"%s\": ", info->client);
-        cli_put_json(stdout, row->client);
-    }
-    if (info->value) {
-        printf(", \"%s\": ", info->value);
-        cli_put_json(stdout, row->value);
-    }
-    fputs(", \"note\": ", stdout);
-    cli_put_json(stdout, row->note);
-    printf(", \"created\": %" PRId64 ", \"expires\": ", row->created);
-    if (row->has_expiry)
-        printf("%" PRId64 "}", row->expires);
-    else
-        fputs("null}", stdout);
+    fputs(listing->n ? ",\n " : " ", stdout);
+    rule_line_write_json(stdout, kind, row);
 }
 
 static void print_text(const struct listing *listing, const struct kind *kind, const struct stored_row *row)
 {
-    const char *column = rule_tables[listing->table].value;
-    printf("%-7s ", kind->name);
-    cli_put(stdout, row->key);
-    if (row->client[0])
-        printf("  from %s", row->client);
-    if (!kind->value && column && row->value) {
-        printf("  %s ", column);
-        cli_put(stdout, row->value);
-    }
-    if (row->has_expiry) {
-        char text[TIMES_TEXT_SIZE];
-        times_format(row->expires, text);
-        printf("  %s %s", row->expires <= listing->now ? "expired" : "until", text);
-    }
-    if (row->note) {
-        fputs("  # ", stdout);
-        cli_put(stdout, row->note);
-    }
-    fputc('\n', stdout);
+    bool expired = row->has_expiry && row->expires <= listing->now;
+    printf("%s%-7s ", expired ? paint(stdout, PAINT_FAINT) : "", kind->name);
+    rule_line_show(stdout, kind, row, listing->now);
+    printf("%s\n", expired ? paint(stdout, PAINT_OFF) : "");
 }
 
 static int visit(void *context, const struct stored_row *row)

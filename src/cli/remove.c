@@ -43,7 +43,7 @@ static int check_found(const struct task *task, const struct found_list *there)
     return STATUS_DONE;
 }
 
-static int remove_all(struct task *task, struct rule_db *db)
+static int remove_all(const struct cli *cli, struct task *task, struct rule_db *db)
 {
     struct error error;
     struct rule_edit edit;
@@ -62,7 +62,7 @@ static int remove_all(struct task *task, struct rule_db *db)
     for (size_t f = 0; f < there.n && r == 0 && status == STATUS_DONE; f++)
         r = rule_edit_delete(&edit, task->kind->table, there.rows[f].row.rowid, &error);
     if (r == 0 && status == STATUS_DONE)
-        r = rule_edit_commit(&edit, cli_user(), &error);
+        r = rule_edit_commit(&edit, cli_by(cli), &error);
     if (r < 0)
         status = cli_fail(cli_status_of(r), "%s", error.text);
     rule_edit_rollback(&edit);
@@ -83,7 +83,7 @@ static int run_remove(struct cli *cli, int argc, char **argv, const struct optio
     if (status == STATUS_DONE)
         status = cli_open(cli, DATABASE_EXPECT, &db);
     if (status == STATUS_DONE)
-        status = remove_all(&task, db);
+        status = remove_all(cli, &task, db);
     rule_db_close(db);
     task_fini(&task);
     return status;

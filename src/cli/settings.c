@@ -29,7 +29,7 @@ static int store_setting(struct cli *cli, const char *name, const char *value)
     int r = rule_edit_begin(&edit, db, &error);
     if (r == 0) {
         r = rule_edit_set(&edit, name, value, &error);
-        r = r < 0 ? r : rule_edit_commit(&edit, cli_user(), &error);
+        r = r < 0 ? r : rule_edit_commit(&edit, cli_by(cli), &error);
         rule_edit_rollback(&edit);
     }
     if (r < 0)

@@ -33,7 +33,7 @@ int times_parse_span(const char *text, int64_t *seconds, struct error *error)
 int times_parse_moment(const char *text, int64_t *moment, struct error *error)
 {
     unsigned long n;
-    if (str_to_number(str_of(text), (unsigned long)moment_max, &n)) {
+    if (str_to_number(str_of(text), INT64_MAX, &n)) {
         *moment = (int64_t)n;
         return 0;
     }
@@ -53,6 +53,8 @@ void times_format(int64_t moment, char text[TIMES_TEXT_SIZE])
 {
     time_t at = (time_t)moment;
     struct tm parts;
-    if (!localtime_r(&at, &parts) || strftime(text, TIMES_TEXT_SIZE, "%Y-%m-%dT%H:%M:%S", &parts) == 0)
+    int64_t again;
+    if (!localtime_r(&at, &parts) || strftime(text, TIMES_TEXT_SIZE, "%Y-%m-%dT%H:%M:%S", &parts) == 0 ||
+        times_parse_moment(text, &again, NULL) < 0 || again != moment)
         (void)snprintf(text, TIMES_TEXT_SIZE, "%" PRId64, moment);
 }

@@ -16,7 +16,8 @@ int times_parse_moment(const char *text, int64_t *moment, struct error *error);
 
 enum { TIMES_TEXT_SIZE = 32 };
 
-/* As times_parse_moment reads it, in local time. */
+/* As times_parse_moment reads it: in local time, or in Unix seconds where that is ambiguous, as in the hour that is
+ * there twice when summer time ends. */
 void times_format(int64_t moment, char text[TIMES_TEXT_SIZE]);
 
 #endif

@@ -64,7 +64,8 @@ int rule_edit_begin(struct rule_edit *edit, struct rule_db *db, struct error *er
 int rule_edit_commit(struct rule_edit *edit, const char *by, struct error *error)
 {
     const struct bound values[] = { text_value(by), number_value(edit->first_seq) };
-    int r = run(edit->db, "UPDATE rule_change SET \"by\" = ?1 WHERE seq > ?2", values, 2, "rule_change", error);
+    int r = run(edit->db, "UPDATE rule_change SET \"by\" = ?1, at = unixepoch() WHERE seq > ?2", values, 2,
+                "rule_change", error);
     if (r == 0)
         r = rule_db_exec(edit->db, "COMMIT", error);
     if (r < 0)

@@ -17,7 +17,8 @@ struct rule_edit {
 /* Begins a transaction; others that write are waited for. Returns 0, or a negative errno with the fault in *error. */
 int rule_edit_begin(struct rule_edit *edit, struct rule_db *db, struct error *error);
 
-/* Writes who made the changes into rule_change, and commits. After a failure nothing has been changed. */
+/* Writes who made the changes into rule_change, and the same time to all of them, and commits. After a failure nothing
+ * has been changed. */
 int rule_edit_commit(struct rule_edit *edit, const char *by, struct error *error);
 
 /* Undoes the changes; does nothing after a commit. */

@@ -72,7 +72,7 @@ STEPS = (
     ("add deny 198.51.100.200 --until 2001-01-01T00:00", 65, "past"),
     ("--json list deny", 0, '"note": "a\u00a0note"'),
     ("list nonsense", 2, "deny, allow"),
-    ("list", 0, "domain  .example.com  kind relay"),
+    ("list", 0, "domain  .example.com relay"),
     ("remove deny 198.51.100.200 192.0.2.99", 1, "192.0.2.99"),
     ("remove deny 198.51.100.200/255.255.255.255", 0, "removed deny 198.51.100.200"),
     ("remove deny 198.51.100.200", 1, "not there"),
@@ -137,6 +137,10 @@ def daily(tap, scratch, gatepost):
         gatepost("add", "kill", "eve@example.net", env={**os.environ, "SUDO_USER": "alice"})
         expect_equal(gatepost.rows('SELECT "by", kind, key, op FROM rule_change ORDER BY seq DESC LIMIT 1'),
                      [("alice", "kill_entry", "eve@example.net", "insert")])
+    with tap.case("--by says so instead"):
+        gatepost("remove", "kill", "eve@example.net", "--by", "the night shift")
+        expect_equal(gatepost.rows('SELECT "by", op FROM rule_change ORDER BY seq DESC LIMIT 1'), [("the night shift", "delete")])
+        gatepost("add", "kill", "eve@example.net")
     with tap.case("the path comes from the daemon's configuration file"):
         conf = scratch.path / "gatepost.conf"
         conf.write_text('database = "%s"\n' % gatepost.path)

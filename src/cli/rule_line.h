@@ -1,0 +1,25 @@
+/*
+ * rule_line: a row as a line of text, the plain format of lists.
+ *
+ *   KEY [from BLOCK | from anywhere] [relay] [account NAME] [remote_mail yes|no] [until TIME] [# NOTE]
+ *
+ * What holds a blank or one of # ; " \ stands in double quotes, with a backslash in front of " and \.
+ */
+#ifndef GATEPOST_CLI_RULE_LINE_H
+#define GATEPOST_CLI_RULE_LINE_H
+
+#include "cli/kind.h"
+#include "store/rule_edit.h"
+
+#include <stdio.h>
+
+/* Writes all that a line can hold of the row (not when it was created), letter by letter, and no line end. */
+void rule_line_write(FILE *out, const struct kind *kind, const struct stored_row *row);
+
+/* The same for people: what could steer a terminal is replaced, and what has expired is said to have. */
+void rule_line_show(FILE *out, const struct kind *kind, const struct stored_row *row, int64_t now);
+
+/* Writes the row as a JSON object, {"kind": …, columns}. */
+void rule_line_write_json(FILE *out, const struct kind *kind, const struct stored_row *row);
+
+#endif
