@@ -85,7 +85,7 @@ static int add_key(struct rule_edit *edit, const struct task *task, const struct
         if (is_expired(task, &found->row)) {
             r = rule_edit_delete(edit, row.table, found->row.rowid, error);
         } else {
-            r = rule_edit_renew(edit, found->row.rowid, &row, error);
+            r = rule_edit_update(edit, found->row.rowid, &row, error);
             renewed = true;
         }
     }

@@ -3,8 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 
-/* Runs a statement that returns nothing, with up to 5 bound values. */
-enum { MAX_BOUND = 5 };
+enum { MAX_BOUND = 6 };
 
 struct bound {
     bool is_number;
@@ -22,50 +21,122 @@ static struct bound number_value(int64_t number)
     return (struct bound){ .is_number = true, .number = number };
 }
 
-static struct bound expiry_value(int64_t expires)
+/* 0 is NULL. */
+static struct bound time_value(int64_t time)
 {
-    return expires == RULE_NEVER_EXPIRES ? text_value(NULL) : number_value(expires);
+    return time == 0 ? text_value(NULL) : number_value(time);
 }
 
-static int run(struct rule_db *db, const char *sql, const struct bound *values, int n, const char *what,
+static int prepare(struct rule_db *db, const char *sql, sqlite3_stmt **stmt)
+{
+    return *stmt ? SQLITE_OK : sqlite3_prepare_v2(rule_db_handle(db), sql, -1, stmt, NULL);
+}
+
+/* Runs a statement that returns nothing, and makes it ready for the next time. */
+static int run(struct rule_db *db, sqlite3_stmt *stmt, const struct bound *values, int n, const char *what,
                struct error *error)
 {
-    sqlite3_stmt *stmt = NULL;
-    int code = sqlite3_prepare_v2(rule_db_handle(db), sql, -1, &stmt, NULL);
+    int code = SQLITE_OK;
     for (int i = 0; i < n && code == SQLITE_OK; i++)
         code = values[i].is_number ? sqlite3_bind_int64(stmt, i + 1, values[i].number)
-                                   : sqlite3_bind_text(stmt, i + 1, values[i].text, -1, SQLITE_TRANSIENT);
+                                   : sqlite3_bind_text(stmt, i + 1, values[i].text, -1, SQLITE_STATIC);
     if (code == SQLITE_OK)
         code = sqlite3_step(stmt);
     int r = code == SQLITE_DONE || code == SQLITE_ROW ? 0 : rule_db_fail(db, what, error);
+    (void)sqlite3_reset(stmt);
+    (void)sqlite3_clear_bindings(stmt);
+    return r;
+}
+
+static int run_once(struct rule_db *db, const char *sql, const struct bound *values, int n, const char *what,
+                    struct error *error)
+{
+    sqlite3_stmt *stmt = NULL;
+    int r =
+        prepare(db, sql, &stmt) == SQLITE_OK ? run(db, stmt, values, n, what, error) : rule_db_fail(db, what, error);
+    (void)sqlite3_finalize(stmt);
+    return r;
+}
+
+/* The transaction. */
+
+static const char rule_change[] = "rule_change";
+
+static int last_seq(struct rule_db *db, int64_t *seq, struct error *error)
+{
+    sqlite3_stmt *stmt = NULL;
+    int code = prepare(db,
+                       "SELECT max(ifnull((SELECT max(seq) FROM rule_change), 0),"
+                       " ifnull((SELECT seq FROM sqlite_sequence WHERE name = 'rule_change'), 0))",
+                       &stmt);
+    int r = 0;
+    if (code == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW)
+        *seq = sqlite3_column_int64(stmt, 0);
+    else
+        r = rule_db_fail(db, rule_change, error);
     (void)sqlite3_finalize(stmt);
     return r;
 }
 
 int rule_edit_begin(struct rule_edit *edit, struct rule_db *db, struct error *error)
 {
-    sqlite3_stmt *stmt = NULL;
     *edit = (struct rule_edit){ .db = db };
     int r = rule_db_exec(db, "BEGIN IMMEDIATE", error);
     if (r < 0)
         return r;
-    if (sqlite3_prepare_v2(rule_db_handle(db), "SELECT ifnull(max(seq), 0) FROM rule_change", -1, &stmt, NULL) ==
-            SQLITE_OK &&
-        sqlite3_step(stmt) == SQLITE_ROW)
-        edit->first_seq = sqlite3_column_int64(stmt, 0);
-    else
-        r = rule_db_fail(db, "rule_change", error);
-    (void)sqlite3_finalize(stmt);
+    r = last_seq(db, &edit->first_seq, error);
     if (r < 0)
         rule_edit_rollback(edit);
     return r;
 }
 
+static int set_triggers(struct rule_edit *edit, int on, struct error *error)
+{
+    if (sqlite3_db_config(rule_db_handle(edit->db), SQLITE_DBCONFIG_ENABLE_TRIGGER, on, NULL) == SQLITE_OK)
+        return 0;
+    return error_set(error, -EIO, "the triggers of the database cannot be turned %s", on ? "on" : "off");
+}
+
+int rule_edit_expect(struct rule_edit *edit, int64_t n, struct error *error)
+{
+    if (n <= RULE_LOG_KEPT)
+        return 0;
+    edit->unlogged = n - RULE_LOG_KEPT;
+    return set_triggers(edit, 0, error);
+}
+
+/* The log goes on as if it had seen them all. */
+static int log_again(struct rule_edit *edit, struct error *error)
+{
+    static const char update[] = "UPDATE sqlite_sequence SET seq = ?1 WHERE name = 'rule_change'",
+                      insert[] = "INSERT INTO sqlite_sequence (name, seq) SELECT 'rule_change', ?1"
+                                 " WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'rule_change')";
+    const struct bound seq = number_value(edit->first_seq + edit->n_unlogged);
+    edit->unlogged = 0;
+    int r = run_once(edit->db, insert, &seq, 1, rule_change, error);
+    if (r == 0)
+        r = run_once(edit->db, update, &seq, 1, rule_change, error);
+    return r < 0 ? r : set_triggers(edit, 1, error);
+}
+
+/* Before each change. */
+static int count_change(struct rule_edit *edit, struct error *error)
+{
+    if (edit->unlogged == 0)
+        return 0;
+    if (edit->n_unlogged == edit->unlogged)
+        return log_again(edit, error);
+    edit->n_unlogged++;
+    return 0;
+}
+
 int rule_edit_commit(struct rule_edit *edit, const char *by, struct error *error)
 {
+    static const char sign[] = "UPDATE rule_change SET \"by\" = ?1, at = unixepoch() WHERE seq > ?2";
     const struct bound values[] = { text_value(by), number_value(edit->first_seq) };
-    int r = run(edit->db, "UPDATE rule_change SET \"by\" = ?1, at = unixepoch() WHERE seq > ?2", values, 2,
-                "rule_change", error);
+    int r = edit->unlogged > 0 ? log_again(edit, error) : 0; /* fewer changes came than expected */
+    if (r == 0)
+        r = run_once(edit->db, sign, values, 2, rule_change, error);
     if (r == 0)
         r = rule_db_exec(edit->db, "COMMIT", error);
     if (r < 0)
@@ -73,10 +144,25 @@ int rule_edit_commit(struct rule_edit *edit, const char *by, struct error *error
     return r;
 }
 
+int rule_edit_range(struct rule_edit *edit, int64_t *first, int64_t *last, struct error *error)
+{
+    *first = edit->first_seq + 1;
+    return last_seq(edit->db, last, error);
+}
+
 void rule_edit_rollback(struct rule_edit *edit)
 {
+    for (int s = 0; s < EDIT_STATEMENTS; s++) {
+        for (int t = 0; t < RULE_TABLE_COUNT; t++) {
+            (void)sqlite3_finalize(edit->statements[s][t]);
+            edit->statements[s][t] = NULL;
+        }
+    }
     if (sqlite3_get_autocommit(rule_db_handle(edit->db)) == 0)
         (void)sqlite3_exec(rule_db_handle(edit->db), "ROLLBACK", NULL, NULL, NULL);
+    if (edit->unlogged > 0)
+        (void)set_triggers(edit, 1, NULL);
+    edit->unlogged = 0;
 }
 
 static const char *column_text(sqlite3_stmt *stmt, int column)
@@ -123,33 +209,46 @@ int rule_edit_walk(struct rule_db *db, enum rule_table table, rule_edit_visit *v
     return r;
 }
 
+/* Changes. */
+
+static int change(struct rule_edit *edit, enum rule_edit_statement which, enum rule_table table, const char *sql,
+                  const struct bound *values, int n, const char *what, struct error *error)
+{
+    sqlite3_stmt **stmt = &edit->statements[which][table];
+    int r = count_change(edit, error);
+    if (r < 0)
+        return r;
+    return prepare(edit->db, sql, stmt) == SQLITE_OK ? run(edit->db, *stmt, values, n, what, error)
+                                                     : rule_db_fail(edit->db, what, error);
+}
+
 int rule_edit_insert(struct rule_edit *edit, const struct new_row *row, struct error *error)
 {
     const struct rule_table_info *info = &rule_tables[row->table];
+    const struct bound values[MAX_BOUND] = {
+        text_value(row->key),     text_value(row->note),  time_value(row->expires),
+        time_value(row->created), text_value(row->value), text_value(row->client)
+    };
     char sql[256];
-    struct bound values[MAX_BOUND] = { text_value(row->key), text_value(row->note), expiry_value(row->expires) };
-    int n = 3;
-    size_t used = (size_t)snprintf(sql, sizeof sql, "INSERT INTO %s (%s, note, expires", info->name, info->key);
-    if (info->client) {
-        used += (size_t)snprintf(sql + used, sizeof sql - used, ", %s", info->client);
-        values[n++] = text_value(row->client);
-    }
-    if (info->value) {
-        used += (size_t)snprintf(sql + used, sizeof sql - used, ", %s", info->value);
-        values[n++] = text_value(row->value);
-    }
-    (void)snprintf(sql + used, sizeof sql - used, ") VALUES (?1, ?2, ?3%s%s)", n > 3 ? ", ?4" : "",
-                   n > 4 ? ", ?5" : "");
-    return run(edit->db, sql, values, n, row->key, error);
+    (void)snprintf(sql, sizeof sql,
+                   "INSERT INTO %s (%s, note, expires, created%s%s%s%s)"
+                   " VALUES (?1, ?2, ?3, ifnull(?4, unixepoch())%s%s)",
+                   info->name, info->key, info->value ? ", " : "", info->value ? info->value : "",
+                   info->client ? ", " : "", info->client ? info->client : "", info->value ? ", ?5" : "",
+                   info->client ? ", ?6" : "");
+    int n = info->client ? 6 : info->value ? 5 : 4;
+    return change(edit, EDIT_INSERT, row->table, sql, values, n, row->key, error);
 }
 
-int rule_edit_renew(struct rule_edit *edit, int64_t rowid, const struct new_row *row, struct error *error)
+int rule_edit_update(struct rule_edit *edit, int64_t rowid, const struct new_row *row, struct error *error)
 {
-    char sql[128];
-    const struct bound values[] = { text_value(row->note), expiry_value(row->expires), number_value(rowid) };
-    (void)snprintf(sql, sizeof sql, "UPDATE %s SET note = ?1, expires = ?2 WHERE rowid = ?3",
-                   rule_tables[row->table].name);
-    return run(edit->db, sql, values, 3, row->key, error);
+    const struct rule_table_info *info = &rule_tables[row->table];
+    const struct bound values[] = { text_value(row->note), time_value(row->expires), number_value(rowid),
+                                    text_value(row->value) };
+    char sql[160];
+    (void)snprintf(sql, sizeof sql, "UPDATE %s SET note = ?1, expires = ?2%s%s%s WHERE rowid = ?3", info->name,
+                   info->value ? ", " : "", info->value ? info->value : "", info->value ? " = ?4" : "");
+    return change(edit, EDIT_UPDATE, row->table, sql, values, info->value ? 4 : 3, row->key, error);
 }
 
 int rule_edit_delete(struct rule_edit *edit, enum rule_table table, int64_t rowid, struct error *error)
@@ -157,13 +256,13 @@ int rule_edit_delete(struct rule_edit *edit, enum rule_table table, int64_t rowi
     char sql[128];
     const struct bound values[] = { number_value(rowid) };
     (void)snprintf(sql, sizeof sql, "DELETE FROM %s WHERE rowid = ?1", rule_tables[table].name);
-    return run(edit->db, sql, values, 1, rule_tables[table].name, error);
+    return change(edit, EDIT_DELETE, table, sql, values, 1, rule_tables[table].name, error);
 }
 
 int rule_edit_set(struct rule_edit *edit, const char *name, const char *value, struct error *error)
 {
     const struct bound values[] = { text_value(name), text_value(value) };
-    return run(edit->db,
-               "INSERT INTO setting (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = ?2", values,
-               2, name, error);
+    return run_once(edit->db,
+                    "INSERT INTO setting (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = ?2",
+                    values, 2, name, error);
 }
