@@ -1,31 +1,19 @@
 /*
  * gatepost add.
  */
+#include "cli/rule_check.h"
 #include "cli/task.h"
 #include "cli/times.h"
 
 #include <string.h>
 
-/* The values that an option gave, which the database would refuse with less to say. */
-static int check_value(const struct task *task)
+static int check_values(const struct task *task)
 {
-    const char *value = task->row.value;
-    struct rule_key account;
     struct error error;
-    if (task->kind->table == RULE_RELAY_GRANT && strcmp(value, "refuse") == 0)
-        for (int i = 0; i < task->n_keys; i++)
-            if (!task->keys[i].is_block)
-                return cli_fail(EX_DATAERR,
-                                "\"%s\": a host name cannot be refused, since a client without a name would "
-                                "escape; refuse its addresses",
-                                task->texts[i]);
-    if (task->kind->table == RULE_LOCAL_LIST && value && strcmp(value, "yes") != 0 && strcmp(value, "no") != 0)
-        return cli_fail(EX_DATAERR, "--remote-mail: \"%s\" is neither yes nor no", value);
-    if (task->kind->table == RULE_LOCAL_USER && value) {
-        int r = rule_key_parse(&account, RULE_LOCAL_USER, str_of(value), &error);
-        rule_key_fini(&account);
+    for (int i = 0; i < task->n_keys; i++) {
+        int r = rule_check(task->kind, &task->keys[i], task->row.value, &error);
         if (r < 0)
-            return cli_fail(cli_status_of(r), "--account: %s", error.text);
+            return cli_fail(cli_status_of(r), "%s", error.text);
     }
     return STATUS_DONE;
 }
@@ -127,27 +115,15 @@ static int add_all(const struct cli *cli, struct task *task, struct rule_db *db)
     return status;
 }
 
-static int check_accept(const struct task *task)
-{
-    if ((task->kind->options & KIND_HAS_CLIENT) == 0 || task->client_text)
-        return STATUS_DONE;
-    if (!task->any_client)
-        return cli_usage(
-            "accept wants --client BLOCK, or --any-client: then anybody who forges such a sender can relay "
-            "through this server");
-    (void)cli_fail(0, "note: anybody who forges such a sender can now relay through this server");
-    return STATUS_DONE;
-}
-
 static int run_add(struct cli *cli, int argc, char **argv, const struct option *all_options)
 {
     struct task task;
     struct rule_db *db = NULL;
     int status = task_read(cli, &task, argc, argv, all_options);
+    if (status == STATUS_DONE && (task.kind->options & KIND_HAS_CLIENT) != 0)
+        status = task_client_check(&task.client);
     if (status == STATUS_DONE)
-        status = check_accept(&task);
-    if (status == STATUS_DONE)
-        status = check_value(&task);
+        status = check_values(&task);
     if (status == STATUS_DONE)
         status = cli_open(cli, DATABASE_EXPECT, &db);
     if (status == STATUS_DONE)

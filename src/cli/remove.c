@@ -47,7 +47,7 @@ static int remove_all(const struct cli *cli, struct task *task, struct rule_db *
 {
     struct error error;
     struct rule_edit edit;
-    bool named = task->client_text || task->any_client;
+    bool named = task->client.text || task->client.any;
     bool whole_sender = (task->kind->options & KIND_HAS_CLIENT) != 0 && !named;
     struct found_list there = { 0 };
     int status = STATUS_DONE;

@@ -60,9 +60,8 @@ static void put_value(FILE *out, const struct kind *kind, const struct stored_ro
     }
 }
 
-static void put_line(FILE *out, const struct kind *kind, const struct stored_row *row, int64_t now)
+static void put_terms(FILE *out, const struct kind *kind, const struct stored_row *row, int64_t now)
 {
-    put_word(out, row->key, now);
     if ((kind->options & KIND_HAS_CLIENT) != 0)
         fprintf(out, " from %s", row->client[0] ? row->client : "anywhere");
     put_value(out, kind, row, now);
@@ -78,6 +77,17 @@ static void put_line(FILE *out, const struct kind *kind, const struct stored_row
         put_quoted(out, row->note, now);
     else
         put_str(out, str_of(row->note), now);
+}
+
+static void put_line(FILE *out, const struct kind *kind, const struct stored_row *row, int64_t now)
+{
+    put_word(out, row->key, now);
+    put_terms(out, kind, row, now);
+}
+
+void rule_line_write_terms(FILE *out, const struct kind *kind, const struct stored_row *row)
+{
+    put_terms(out, kind, row, EXACT);
 }
 
 void rule_line_write(FILE *out, const struct kind *kind, const struct stored_row *row)
@@ -101,7 +111,9 @@ void rule_line_write_json(FILE *out, const struct kind *kind, const struct store
         fprintf(out, ", \"%s\": ", info->client);
         cli_put_json(out, row->client);
     }
-    if (info->value) {
+    if (kind->table == RULE_LOCAL_DOMAIN) { /* whose column is called kind, too */
+        fprintf(out, ", \"relay\": %s", row->value && strcmp(row->value, "relay") == 0 ? "true" : "false");
+    } else if (info->value) {
         fprintf(out, ", \"%s\": ", info->value);
         cli_put_json(out, row->value);
     }

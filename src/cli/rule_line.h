@@ -16,7 +16,10 @@
 /* Writes all that a line can hold of the row (not when it was created), letter by letter, and no line end. */
 void rule_line_write(FILE *out, const struct kind *kind, const struct stored_row *row);
 
-/* The same for people: what could steer a terminal is replaced, and what has expired is said to have. */
+/* What stands behind the key, with a blank in front; nothing where there is nothing to say. */
+void rule_line_write_terms(FILE *out, const struct kind *kind, const struct stored_row *row);
+
+/* The whole line for people: what could steer a terminal is replaced, and what has expired is said to have. */
 void rule_line_show(FILE *out, const struct kind *kind, const struct stored_row *row, int64_t now);
 
 /* Writes the row as a JSON object, {"kind": …, columns}. */

@@ -1,6 +1,7 @@
 #include "cli/task.h"
 
 #include "cli/times.h"
+#include "core/array.h"
 #include "core/key_map.h"
 
 #include <errno.h>
@@ -13,7 +14,7 @@ void task_fini(struct task *task)
     for (int i = 0; i < task->n_keys; i++)
         rule_key_fini(&task->keys[i]);
     free(task->keys);
-    rule_key_fini(&task->client);
+    rule_key_fini(&task->client.key);
 }
 
 /* Options. */
@@ -57,10 +58,10 @@ static int take_option(struct task *task, int c)
         task->row.note = optarg;
         return STATUS_DONE;
     case OPTION_CLIENT:
-        task->client_text = optarg;
+        task->client.text = optarg;
         return STATUS_DONE;
     case OPTION_ANY_CLIENT:
-        task->any_client = true;
+        task->client.any = true;
         return STATUS_DONE;
     case OPTION_RELAY:
         task->row.value = "relay";
@@ -74,17 +75,31 @@ static int take_option(struct task *task, int c)
     }
 }
 
-static int read_client(struct task *task)
+int task_client_read(struct task_client *client)
 {
     struct error error;
-    if (task->client_text && task->any_client)
+    if (client->text && client->any)
         return cli_usage("--client and --any-client contradict each other");
-    if (!task->client_text)
+    if (!client->text)
         return STATUS_DONE;
-    int r = rule_key_parse(&task->client, RULE_ACCESS_BLOCK, str_of(task->client_text), &error);
-    if (r < 0)
-        return cli_fail(cli_status_of(r), "--client: %s", error.text);
-    task->row.client = task->client.text;
+    int r = rule_key_parse(&client->key, RULE_ACCESS_BLOCK, str_of(client->text), &error);
+    return r < 0 ? cli_fail(cli_status_of(r), "--client: %s", error.text) : STATUS_DONE;
+}
+
+const char *task_client_text(const struct task_client *client)
+{
+    return client->text ? client->key.text : client->any ? "" : NULL;
+}
+
+int task_client_check(const struct task_client *client)
+{
+    if (client->text)
+        return STATUS_DONE;
+    if (!client->any)
+        return cli_usage(
+            "accept wants --client BLOCK, or --any-client: then anybody who forges such a sender can relay "
+            "through this server");
+    (void)cli_fail(0, "note: anybody who forges such a sender can now relay through this server");
     return STATUS_DONE;
 }
 
@@ -121,7 +136,9 @@ int task_read(struct cli *cli, struct task *task, int argc, char **argv, const s
     for (int c; status == STATUS_DONE && (c = cli_next_option(cli, argc, argv, all_options)) != -1;)
         status = take_option(task, c);
     if (status == STATUS_DONE)
-        status = read_client(task);
+        status = task_client_read(&task->client);
+    if (status == STATUS_DONE && task->client.text)
+        task->row.client = task->client.key.text;
     if (status == STATUS_DONE)
         status = read_keys(task, argc - optind - 1, argv + optind + 1);
     return status;
@@ -145,14 +162,8 @@ void found_fini(struct found_list *found)
 
 static int keep(struct found_list *list, int key, const struct stored_row *row)
 {
-    if (list->n == list->size) {
-        size_t size = list->size ? list->size * 2 : 8;
-        struct found *wider = realloc(list->rows, size * sizeof *wider);
-        if (!wider)
-            return -ENOMEM;
-        list->rows = wider;
-        list->size = size;
-    }
+    if (!ARRAY_RESERVE(list->rows, list->size, list->n))
+        return -ENOMEM;
     const char *value = row->value ? row->value : "";
     size_t key_n = strlen(row->key) + 1, client_n = strlen(row->client) + 1, value_n = strlen(value) + 1;
     char *texts = malloc(key_n + client_n + value_n);
@@ -171,9 +182,9 @@ static bool is_same_client(const struct task *task, const char *client)
 {
     struct rule_key key;
     bool same = *client == *task->row.client && *client == '\0';
-    if (*client && task->client.text) {
+    if (*client && task->client.key.text) {
         same = rule_key_parse(&key, RULE_ACCESS_BLOCK, str_of(client), NULL) == 0 &&
-               strcmp(key.text, task->client.text) == 0;
+               strcmp(key.text, task->client.key.text) == 0;
         rule_key_fini(&key);
     }
     return same;

@@ -20,14 +20,30 @@ enum {
     OPTION_REMOTE_MAIL
 };
 
+/* From which clients, as --client and --any-client say. */
+struct task_client {
+    const char *text; /* as given, or NULL */
+    bool any;
+    struct rule_key key; /* the same, understood */
+};
+
+/* Understands the client. Returns 0, or after a message an exit status. The caller calls rule_key_fini on the key,
+ * after a failure too. */
+int task_client_read(struct task_client *client);
+
+/* Canonical; "" for any; NULL where nothing is said. */
+const char *task_client_text(const struct task_client *client);
+
+/* Who may relay from anywhere, and is told apart by nothing but a sender that can be forged, must have been meant.
+ * Returns 0, with a warning where it is; or after a message an exit status. */
+int task_client_check(const struct task_client *client);
+
 struct task {
     const struct kind *kind;
     struct new_row row; /* what all rows have in common; key is set for each */
-    bool any_client;
-    const char *client_text; /* as given, or NULL */
-    struct rule_key client;  /* the same, understood */
-    char **texts;            /* the keys as given */
-    struct rule_key *keys;   /* the same, understood */
+    struct task_client client;
+    char **texts;          /* the keys as given */
+    struct rule_key *keys; /* the same, understood */
     int n_keys;
     int64_t now;
 };

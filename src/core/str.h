@@ -116,6 +116,16 @@ static inline bool str_is_ascii(struct str a)
     return (bits & UINT64_C(0x8080808080808080)) == 0;
 }
 
+/* Without the white space at both ends. */
+static inline struct str str_trim(struct str a)
+{
+    while (a.n > 0 && memchr(" \t\r\f\v", a.p[a.n - 1], 5))
+        a.n--;
+    while (a.n > 0 && memchr(" \t\r\f\v", a.p[0], 5))
+        a = str_from(a, 1);
+    return a;
+}
+
 /* Cuts the next word off *rest, where words are separated by blanks or commas. False where none is left. */
 static inline bool str_next_word(struct str *rest, struct str *word)
 {

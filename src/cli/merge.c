@@ -1,0 +1,345 @@
+#include "cli/merge.h"
+
+#include "cli/cli.h"
+#include "cli/paint.h"
+#include "cli/progress.h"
+#include "cli/rule_line.h"
+#include "core/array.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* A row that goes. */
+struct removal {
+    enum rule_table table;
+    int64_t rowid;
+    const struct kind *kind;
+    char *line; /* where it is to be shown */
+};
+
+struct merge {
+    struct entries *entries;
+    struct merge_options options;
+    struct merge_totals totals;
+    struct removal *removals;
+    size_t n_removals, removals_size;
+    int64_t now;
+    struct rule_edit edit;
+    bool begun;
+    enum rule_table table; /* that is walked through */
+};
+
+struct merge *merge_new(struct entries *entries, const struct merge_options *options)
+{
+    struct merge *merge = calloc(1, sizeof *merge);
+    if (!merge)
+        return NULL;
+    merge->entries = entries;
+    merge->options = *options;
+    merge->now = (int64_t)time(NULL);
+    return merge;
+}
+
+void merge_free(struct merge *merge)
+{
+    if (!merge)
+        return;
+    if (merge->begun)
+        rule_edit_rollback(&merge->edit);
+    for (size_t i = 0; i < merge->n_removals; i++)
+        free(merge->removals[i].line);
+    free(merge->removals);
+    free(merge);
+}
+
+const struct merge_totals *merge_totals(const struct merge *merge)
+{
+    return &merge->totals;
+}
+
+/* Keys. */
+
+int merge_key(enum rule_table table, const struct stored_row *row, char **text)
+{
+    struct rule_key key, client = { .text = NULL, .heap = NULL };
+    *text = NULL;
+    int r = rule_key_parse(&key, table, str_of(row->key), NULL);
+    if (r == 0 && row->client[0])
+        r = rule_key_parse(&client, RULE_ACCESS_BLOCK, str_of(row->client), NULL);
+    if (r == 0 && !(*text = entries_key(key.text, row->client[0] ? client.text : "")))
+        r = -ENOMEM;
+    rule_key_fini(&client);
+    rule_key_fini(&key);
+    return r;
+}
+
+char *merge_line(const struct kind *kind, const struct stored_row *row)
+{
+    char *text = NULL;
+    size_t n = 0;
+    FILE *out = open_memstream(&text, &n);
+    if (!out)
+        return NULL;
+    rule_line_write(out, kind, row);
+    if (fclose(out) == 0)
+        return text;
+    free(text);
+    return NULL;
+}
+
+static struct stored_row row_of(const struct entry *entry)
+{
+    return (struct stored_row){ .key = entry->key,
+                                .client = entry->client,
+                                .value = entry->value,
+                                .note = entry->note,
+                                .has_expiry = entry->expires != RULE_NEVER_EXPIRES,
+                                .expires = entry->expires };
+}
+
+/* Rows that are there. */
+
+static int remove_row(struct merge *merge, const struct kind *kind, const struct stored_row *row)
+{
+    if (!ARRAY_RESERVE(merge->removals, merge->removals_size, merge->n_removals))
+        return -ENOMEM;
+    struct removal removal = { merge->table, row->rowid, kind, NULL };
+    if (merge->options.show && !(removal.line = merge_line(kind, row)))
+        return -ENOMEM;
+    merge->removals[merge->n_removals++] = removal;
+    return 0;
+}
+
+/* Of the rows that are swapped for the list. */
+static bool is_replaced(const struct merge *merge, const struct kind *kind, const struct stored_row *row)
+{
+    const struct merge_options *options = &merge->options;
+    const struct entries *entries = merge->entries;
+    return options->replace && merge->table == entries->kind->table &&
+           (options->whole_table || kind == entries->kind) &&
+           (!entries->note || is_same_text(entries->note, row->note));
+}
+
+static int change_row(struct merge *merge, struct entry *entry, const struct kind *kind, const struct stored_row *row)
+{
+    entry->fate = FATE_CHANGED;
+    entry->rowid = row->rowid;
+    if (merge->options.show && !(entry->was = merge_line(kind, row)))
+        return -ENOMEM;
+    return 0;
+}
+
+static bool has_terms(const struct entry *entry, const struct stored_row *row)
+{
+    return is_same_text(entry->note, row->note) && (entry->expires != RULE_NEVER_EXPIRES) == row->has_expiry &&
+           (!row->has_expiry || entry->expires == row->expires);
+}
+
+static void contradict(struct merge *merge, const struct entry *entry, const struct kind *kind,
+                       const struct stored_row *row)
+{
+    struct error error;
+    if (kind == entry->kind)
+        error_set(&error, 0,
+                  "\"%.200s\" is there already, with %s \"%.100s\"; to turn it, first: gatepost remove %s %.200s",
+                  entry->key, rule_tables[merge->table].value, row->value ? row->value : "", kind->name, entry->key);
+    else
+        error_set(&error, 0, "\"%.200s\" is there already, as %s; to turn it, first: gatepost remove %s %.200s",
+                  entry->key, kind->name, kind->name, entry->key);
+    entries_fault(merge->entries, entry->line, error.text);
+}
+
+/* A row that means the same as an entry. */
+static int meet(struct merge *merge, struct entry *entry, const struct kind *kind, const struct stored_row *row)
+{
+    bool replaced = is_replaced(merge, kind, row), same = is_same_text(entry->value, row->value);
+    if (entry->fate != FATE_ADDED) /* another spelling of a row that has been met */
+        return replaced ? remove_row(merge, kind, row) : 0;
+    if (!replaced && merge->entries->note && !is_same_text(merge->entries->note, row->note)) {
+        entry->fate = FATE_LEFT;
+        return 0;
+    }
+    if (!replaced && row->has_expiry && row->expires <= merge->now)
+        return remove_row(merge, kind, row);
+    if (!same && !replaced) {
+        contradict(merge, entry, kind, row);
+        return 0;
+    }
+    bool states_all = replaced && merge->options.exact;
+    if (same && (has_terms(entry, row) || !(states_all || entry_states_terms(entry)))) {
+        entry->fate = FATE_UNCHANGED;
+        return 0;
+    }
+    return change_row(merge, entry, kind, row);
+}
+
+/* Somebody else may have changed what one has been editing: what both have touched is a fault, what they alone have
+ * stays as they left it. Returns 1 where the row is settled by that. */
+static int meet_editor(struct merge *merge, struct entry *entry, const struct kind *kind, const struct stored_row *row,
+                       const char *base)
+{
+    struct stored_row own;
+    char *now = merge_line(kind, row), *mine = NULL;
+    int r = now ? 0 : -ENOMEM;
+    if (entry && r == 0) {
+        own = row_of(entry);
+        if (!(mine = merge_line(entry->kind, &own)))
+            r = -ENOMEM;
+    }
+    bool they_did = !is_same_text(now, base), i_did = !is_same_text(mine, base);
+    if (r == 0 && they_did) {
+        if (i_did && !is_same_text(mine, now)) {
+            (void)cli_fail(0, "somebody else has meanwhile made this of a row that you have changed, too: %s %s",
+                           kind->name, now);
+            merge->entries->n_faults++;
+        }
+        if (entry)
+            entry->fate = FATE_LEFT;
+        r = 1;
+    }
+    free(now);
+    free(mine);
+    return r;
+}
+
+static int visit(void *context, const struct stored_row *row)
+{
+    struct merge *merge = context;
+    const struct kind *kind = kind_of(merge->table, row->value);
+    char *key = NULL;
+    int r = merge_key(merge->table, row, &key);
+    if (r == -EINVAL) /* which counts for nothing; who edits has not seen it */
+        return is_replaced(merge, kind, row) && !merge->options.base ? remove_row(merge, kind, row) : 0;
+    if (r < 0)
+        return r;
+    struct entry *entry = entries_find(merge->entries, merge->table, key);
+    if (merge->options.base && (kind == merge->entries->kind || entry))
+        r = meet_editor(merge, entry, kind, row, key_map_get(merge->options.base, 0, str_of(key)));
+    free(key);
+    if (r != 0)
+        return r < 0 ? r : 0;
+    if (entry)
+        return meet(merge, entry, kind, row);
+    return is_replaced(merge, kind, row) ? remove_row(merge, kind, row) : 0;
+}
+
+/* What was there when editing began and is gone now has been removed by somebody else. */
+static int settle_gone(struct merge *merge)
+{
+    for (size_t i = 0; i < merge->entries->n && merge->options.base; i++) {
+        struct entry *entry = merge->entries->all[i];
+        char *key = entries_key(entry->key, entry->client);
+        const char *base = key ? key_map_get(merge->options.base, 0, str_of(key)) : NULL;
+        struct stored_row own = row_of(entry);
+        char *mine = base && entry->fate == FATE_ADDED ? merge_line(entry->kind, &own) : NULL;
+        bool gone = base && entry->fate == FATE_ADDED;
+        free(key);
+        if (gone && mine && strcmp(mine, base) == 0) {
+            entry->fate = FATE_LEFT;
+        } else if (gone && mine) {
+            entries_fault(merge->entries, entry->line,
+                          "somebody else has meanwhile removed this row, which you have changed");
+        }
+        free(mine);
+        if (!key || (gone && !mine))
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+static void count(struct merge *merge)
+{
+    struct merge_totals *totals = &merge->totals;
+    totals->removed = merge->n_removals;
+    for (size_t i = 0; i < merge->entries->n; i++) {
+        enum fate fate = merge->entries->all[i]->fate;
+        totals->added += fate == FATE_ADDED;
+        totals->changed += fate == FATE_CHANGED;
+        totals->unchanged += fate == FATE_UNCHANGED;
+        totals->left += fate == FATE_LEFT;
+    }
+}
+
+int merge_begin(struct merge *merge, struct rule_db *db, struct error *error)
+{
+    int r = rule_edit_begin(&merge->edit, db, error);
+    if (r < 0)
+        return r;
+    merge->begun = true;
+    for (int table = RULE_SETTING + 1; table < RULE_TABLE_COUNT && r == 0; table++) {
+        merge->table = (enum rule_table)table;
+        if ((merge->entries->tables & 1U << table) != 0)
+            r = rule_edit_walk(db, merge->table, visit, merge, error);
+    }
+    if (r == 0)
+        r = settle_gone(merge);
+    count(merge);
+    return r == -ENOMEM ? error_set(error, r, "out of memory") : r;
+}
+
+/* What is to be done. */
+
+void merge_show(const struct merge *merge, FILE *out)
+{
+    for (size_t i = 0; i < merge->n_removals; i++) {
+        fprintf(out, "%s- %s ", paint(out, PAINT_BAD), merge->removals[i].kind->name);
+        cli_put(out, merge->removals[i].line);
+        fprintf(out, "%s\n", paint(out, PAINT_OFF));
+    }
+    for (size_t i = 0; i < merge->entries->n; i++) {
+        const struct entry *entry = merge->entries->all[i];
+        struct stored_row row = row_of(entry);
+        if (entry->fate != FATE_ADDED && entry->fate != FATE_CHANGED)
+            continue;
+        bool added = entry->fate == FATE_ADDED;
+        fprintf(out, "%s%c %s ", paint(out, added ? PAINT_GOOD : PAINT_WARNING), added ? '+' : '~', entry->kind->name);
+        rule_line_show(out, entry->kind, &row, merge->now);
+        if (!added) {
+            fputs("  (was ", out);
+            cli_put(out, entry->was);
+            fputc(')', out);
+        }
+        fprintf(out, "%s\n", paint(out, PAINT_OFF));
+    }
+}
+
+static int apply(struct merge *merge, const struct entry *entry, struct error *error)
+{
+    struct new_row row = { .table = entry->kind->table,
+                           .key = entry->key,
+                           .client = entry->client,
+                           .value = entry->value,
+                           .note = entry->note,
+                           .expires = entry->expires,
+                           .created = entry->created };
+    int r = 0;
+    if (entry->fate == FATE_ADDED)
+        r = rule_edit_insert(&merge->edit, &row, error);
+    else if (entry->fate == FATE_CHANGED)
+        r = rule_edit_update(&merge->edit, entry->rowid, &row, error);
+    return r < 0 ? error_prefix(error, r, "line %zu", entry->line) : 0;
+}
+
+int merge_commit(struct merge *merge, const char *by, int64_t *first, int64_t *last, struct error *error)
+{
+    const struct merge_totals *totals = &merge->totals;
+    size_t n = totals->removed + totals->added + totals->changed, done = 0;
+    struct progress progress;
+    progress_begin(&progress, "writing", n);
+    int r = rule_edit_expect(&merge->edit, (int64_t)n, error);
+    for (size_t i = 0; i < merge->n_removals && r == 0; i++) {
+        r = rule_edit_delete(&merge->edit, merge->removals[i].table, merge->removals[i].rowid, error);
+        progress_at(&progress, ++done);
+    }
+    for (size_t i = 0; i < merge->entries->n && r == 0; i++) {
+        const struct entry *entry = merge->entries->all[i];
+        r = apply(merge, entry, error);
+        progress_at(&progress, done += entry->fate <= FATE_CHANGED);
+    }
+    if (r == 0)
+        r = rule_edit_commit(&merge->edit, by, error);
+    progress_end(&progress);
+    return r < 0 ? r : rule_edit_range(&merge->edit, first, last, error);
+}

@@ -1,0 +1,57 @@
+/*
+ * merge: the entries of a list, put together with the rows of the database.
+ *
+ * Within a transaction all rows are walked through, and what is to be done for each is found; then it is done, or
+ * shown.
+ */
+#ifndef GATEPOST_CLI_MERGE_H
+#define GATEPOST_CLI_MERGE_H
+
+#include "cli/entries.h"
+#include "store/rule_edit.h"
+
+#include <stdio.h>
+
+/* How the list meets what is there. */
+struct merge_options {
+    bool replace;     /* what the list has not is removed: of the kind, and where entries have a note, with that note */
+    bool whole_table; /* of all kinds of the table */
+    bool exact;       /* rows get the note and expiry of the list, also where it says none */
+    bool show;        /* merge_show will be called */
+    const struct key_map *base; /* lines of the rows as they were when somebody began to edit them, by merge_key; or
+                                   NULL */
+};
+
+struct merge_totals {
+    size_t added, changed, removed, unchanged;
+    size_t left; /* as they are, since they are somebody else's */
+};
+
+struct merge;
+
+/* NULL where memory is short. The entries stay the caller's, and get their fate. */
+struct merge *merge_new(struct entries *entries, const struct merge_options *options);
+
+/* Rolls back what is not committed. NULL is fine. */
+void merge_free(struct merge *merge);
+
+/* Begins a transaction and finds out what is to be done. Contradictions are faults of the entries. Returns 0, or a
+ * negative errno with the reason in *error. */
+int merge_begin(struct merge *merge, struct rule_db *db, struct error *error);
+
+/* Prints what is to be done, a line a row: + added, - removed, ~ changed. */
+void merge_show(const struct merge *merge, FILE *out);
+
+/* Does it, and commits. *first to *last are the changes in the log; none where last is below first. */
+int merge_commit(struct merge *merge, const char *by, int64_t *first, int64_t *last, struct error *error);
+
+const struct merge_totals *merge_totals(const struct merge *merge);
+
+/* What rows that mean the same have in common, for the map of what was there: written to key, which the caller frees.
+ * Returns 0; -EINVAL where the row is not understood; or -ENOMEM. */
+int merge_key(enum rule_table table, const struct stored_row *row, char **key);
+
+/* The row as a line, for that map; the caller frees it. NULL where memory is short. */
+char *merge_line(const struct kind *kind, const struct stored_row *row);
+
+#endif
