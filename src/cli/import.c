@@ -8,7 +8,6 @@
 #include "cli/task.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <string.h>
 
 enum { OPTION_FROM = 0x200, OPTION_REPLACE, OPTION_DRY_RUN };
@@ -99,7 +98,7 @@ static int read_list(const struct import *import, struct list_file *file, struct
     if (entries->n_clientless > 0 || (import->kind->options & KIND_HAS_CLIENT) != 0)
         r = entries->n_clientless > 0 || import->client.any ? task_client_check(&import->client) : STATUS_DONE;
     if (file->n_latin1 > 0)
-        printf("%zu lines were no UTF-8, and are read as Latin-1\n", file->n_latin1);
+        printf("%zu %s no UTF-8, and read as Latin-1\n", file->n_latin1, file->n_latin1 == 1 ? "line is" : "lines are");
     return r;
 }
 
@@ -121,15 +120,13 @@ static void print_totals(const struct import *import, const struct entries *entr
         { totals->unchanged, "there already" }, { totals->left, "left to whom they belong" },
         { entries->n_repeated, "repeated" },    { entries->n_passed_over, "not taken" },
     };
-    printf("%s%zu rules of the kind %s: %zu added", import->dry_run ? "would import " : "imported ", entries->n,
-           import->kind->name, totals->added);
+    printf("%s%zu rules: %zu added", import->dry_run ? "would import " : "imported ", entries->n, totals->added);
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
         if (parts[i].n > 0)
             printf(", %zu %s", parts[i].n, parts[i].what);
     fputc('\n', stdout);
-    if (!import->dry_run && first <= last && last - first < RULE_LOG_KEPT)
-        printf("to take it back: gatepost undo %" PRId64 "%s%.0" PRId64 "\n", first, first < last ? "-" : "",
-               first < last ? last : 0);
+    if (!import->dry_run)
+        merge_print_undo(first, last);
 }
 
 static int merge_into(const struct cli *cli, const struct import *import, struct rule_db *db, struct entries *entries)

@@ -162,7 +162,8 @@ static int check_order(struct table *table)
         const struct ranked *row, *first;
     } *open = NULL;
     size_t n = 0, size = 0;
-    qsort(table->rows, table->n, sizeof *table->rows, compare);
+    if (table->n > 0)
+        qsort(table->rows, table->n, sizeof *table->rows, compare);
     for (size_t i = 0; i < table->n; i++) {
         const struct ranked *row = &table->rows[i];
         while (n > 0 && !holds(&open[n - 1].row->prefix, &row->prefix))

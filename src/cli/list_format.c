@@ -98,6 +98,11 @@ static bool is_ip4(struct str word)
     return ip_parse(word, &addr) && !addr.v6;
 }
 
+static bool is_action(struct str word)
+{
+    return is_letters(word) || (word.n == 3 && word.p[0] >= '4' && ascii_is_digit(word.p[1]));
+}
+
 /* What a line of blocks speaks for; LIST_PLAIN where it could be of any format. */
 static enum list_format of_blocks(struct str line)
 {
@@ -110,8 +115,8 @@ static enum list_format of_blocks(struct str line)
     if (!str_next_word(&rest, &first))
         return LIST_PLAIN;
     if (str_is(first, "mynetworks") || first.p[0] == '!' || first.p[0] == '[' || list_is_table(first))
-        return str_next_word(&rest, &second) && is_letters(second) && !str_is(first, "mynetworks") ? LIST_CIDR
-                                                                                                   : LIST_MYNETWORKS;
+        return !str_is(first, "mynetworks") && str_next_word(&rest, &second) && is_action(second) ? LIST_CIDR
+                                                                                                  : LIST_MYNETWORKS;
     if (str_is(first, "if") || str_is(first, "endif"))
         return LIST_CIDR;
     if (first.n > 4 && str_ends_with(first, str_of(".*.*")))
@@ -120,7 +125,7 @@ static enum list_format of_blocks(struct str line)
         return has_comma ? LIST_MYNETWORKS : LIST_PLAIN;
     if (str_is(second, "until"))
         return LIST_PLAIN;
-    if (is_letters(second) || (second.n == 3 && ascii_is_digit(second.p[0]) && second.p[0] >= '4'))
+    if (is_action(second))
         return LIST_CIDR;
     if (is_ip4(first) && is_ip4(second) && !str_next_word(&rest, &third))
         return LIST_IMAIL;

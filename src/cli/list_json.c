@@ -170,25 +170,43 @@ static int read_object(struct json_list *list)
     return r < 0 ? r : 1;
 }
 
+static void check_end(struct json_list *list)
+{
+    skip_blanks(list);
+    if (list->rest.n > 0)
+        fault(list, "something follows the end of the JSON");
+}
+
+/* Behind an object: what ends the array, or goes on with it. Returns 1 to go on. */
+static int read_comma(struct json_list *list)
+{
+    if (skip_mark(list, ','))
+        return 1;
+    if (!skip_mark(list, ']'))
+        fault(list, "a , or the ] that closes the array is missing");
+    else
+        check_end(list);
+    return 0;
+}
+
 int list_read_json(struct list_file *file, const struct kind *kind, const struct list_sink *sink)
 {
     struct json_list list = { sink, kind, str_make(file->bytes, file->n), 1 };
     bool is_array = skip_mark(&list, '[');
     int r = 1;
-    skip_blanks(&list);
-    if (is_array && skip_mark(&list, ']'))
-        r = 0;
+    if (is_array && skip_mark(&list, ']')) {
+        check_end(&list);
+        return 0;
+    }
     while (r > 0) {
         skip_blanks(&list);
         r = read_object(&list);
-        if (r > 0 && !(is_array && skip_mark(&list, ','))) {
-            if (is_array && !skip_mark(&list, ']'))
-                fault(&list, "a , or the ] that closes the array is missing");
-            break;
+        if (r > 0 && is_array) {
+            r = read_comma(&list);
+        } else if (r > 0) {
+            check_end(&list);
+            r = 0;
         }
     }
-    skip_blanks(&list);
-    if (r >= 0 && list.rest.n > 0 && r != 0)
-        fault(&list, "something follows the end of the JSON");
-    return r < 0 ? r : 0;
+    return r;
 }

@@ -7,6 +7,7 @@
 #include "core/array.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -59,23 +60,8 @@ const struct merge_totals *merge_totals(const struct merge *merge)
     return &merge->totals;
 }
 
-/* Keys. */
-
-int merge_key(enum rule_table table, const struct stored_row *row, char **text)
-{
-    struct rule_key key, client = { .text = NULL, .heap = NULL };
-    *text = NULL;
-    int r = rule_key_parse(&key, table, str_of(row->key), NULL);
-    if (r == 0 && row->client[0])
-        r = rule_key_parse(&client, RULE_ACCESS_BLOCK, str_of(row->client), NULL);
-    if (r == 0 && !(*text = entries_key(key.text, row->client[0] ? client.text : "")))
-        r = -ENOMEM;
-    rule_key_fini(&client);
-    rule_key_fini(&key);
-    return r;
-}
-
-char *merge_line(const struct kind *kind, const struct stored_row *row)
+/* As a line, to be shown. NULL where memory is short. */
+static char *write_line(const struct kind *kind, const struct stored_row *row)
 {
     char *text = NULL;
     size_t n = 0;
@@ -106,7 +92,7 @@ static int remove_row(struct merge *merge, const struct kind *kind, const struct
     if (!ARRAY_RESERVE(merge->removals, merge->removals_size, merge->n_removals))
         return -ENOMEM;
     struct removal removal = { merge->table, row->rowid, kind, NULL };
-    if (merge->options.show && !(removal.line = merge_line(kind, row)))
+    if (merge->options.show && !(removal.line = write_line(kind, row)))
         return -ENOMEM;
     merge->removals[merge->n_removals++] = removal;
     return 0;
@@ -126,7 +112,7 @@ static int change_row(struct merge *merge, struct entry *entry, const struct kin
 {
     entry->fate = FATE_CHANGED;
     entry->rowid = row->rowid;
-    if (merge->options.show && !(entry->was = merge_line(kind, row)))
+    if (merge->options.show && !(entry->was = write_line(kind, row)))
         return -ENOMEM;
     return 0;
 }
@@ -175,31 +161,37 @@ static int meet(struct merge *merge, struct entry *entry, const struct kind *kin
     return change_row(merge, entry, kind, row);
 }
 
+/* The row as its editor wants it; NULL where it is to go. */
+static int write_mine(const struct entry *entry, char **mine)
+{
+    *mine = NULL;
+    if (!entry)
+        return 0;
+    struct stored_row row = row_of(entry);
+    *mine = merge_terms(&row);
+    return *mine ? 0 : -ENOMEM;
+}
+
 /* Somebody else may have changed what one has been editing: what both have touched is a fault, what they alone have
  * stays as they left it. Returns 1 where the row is settled by that. */
-static int meet_editor(struct merge *merge, struct entry *entry, const struct kind *kind, const struct stored_row *row,
-                       const char *base)
+static int meet_editor(struct merge *merge, struct entry *entry, const struct stored_row *row)
 {
-    struct stored_row own;
-    char *now = merge_line(kind, row), *mine = NULL;
-    int r = now ? 0 : -ENOMEM;
-    if (entry && r == 0) {
-        own = row_of(entry);
-        if (!(mine = merge_line(entry->kind, &own)))
-            r = -ENOMEM;
-    }
-    bool they_did = !is_same_text(now, base), i_did = !is_same_text(mine, base);
+    const char *base = merge_base_of_row(merge->options.base, row->rowid);
+    char *theirs = merge_terms(row), *mine;
+    int r = write_mine(entry, &mine);
+    if (!theirs)
+        r = -ENOMEM;
+    bool they_did = !is_same_text(theirs, base), i_did = !is_same_text(mine, base);
     if (r == 0 && they_did) {
-        if (i_did && !is_same_text(mine, now)) {
-            (void)cli_fail(0, "somebody else has meanwhile made this of a row that you have changed, too: %s %s",
-                           kind->name, now);
-            merge->entries->n_faults++;
-        }
+        if (i_did && !is_same_text(mine, theirs))
+            entries_fault(merge->entries, entry ? entry->line : 0,
+                          "somebody else has meanwhile changed or added a row that you have changed, too: see gatepost "
+                          "history");
         if (entry)
             entry->fate = FATE_LEFT;
         r = 1;
     }
-    free(now);
+    free(theirs);
     free(mine);
     return r;
 }
@@ -216,7 +208,7 @@ static int visit(void *context, const struct stored_row *row)
         return r;
     struct entry *entry = entries_find(merge->entries, merge->table, key);
     if (merge->options.base && (kind == merge->entries->kind || entry))
-        r = meet_editor(merge, entry, kind, row, key_map_get(merge->options.base, 0, str_of(key)));
+        r = meet_editor(merge, entry, row);
     free(key);
     if (r != 0)
         return r < 0 ? r : 0;
@@ -226,27 +218,30 @@ static int visit(void *context, const struct stored_row *row)
 }
 
 /* What was there when editing began and is gone now has been removed by somebody else. */
-static int settle_gone(struct merge *merge)
+static int meet_gone(struct merge *merge, struct entry *entry)
 {
-    for (size_t i = 0; i < merge->entries->n && merge->options.base; i++) {
-        struct entry *entry = merge->entries->all[i];
-        char *key = entries_key(entry->key, entry->client);
-        const char *base = key ? key_map_get(merge->options.base, 0, str_of(key)) : NULL;
-        struct stored_row own = row_of(entry);
-        char *mine = base && entry->fate == FATE_ADDED ? merge_line(entry->kind, &own) : NULL;
-        bool gone = base && entry->fate == FATE_ADDED;
-        free(key);
-        if (gone && mine && strcmp(mine, base) == 0) {
-            entry->fate = FATE_LEFT;
-        } else if (gone && mine) {
-            entries_fault(merge->entries, entry->line,
-                          "somebody else has meanwhile removed this row, which you have changed");
-        }
-        free(mine);
-        if (!key || (gone && !mine))
-            return -ENOMEM;
-    }
+    char *key = entries_key(entry->key, entry->client), *mine;
+    const char *base = key ? merge_base_of_key(merge->options.base, key) : NULL;
+    int r = key ? write_mine(entry, &mine) : -ENOMEM;
+    free(key);
+    if (r < 0)
+        return r;
+    if (base && !is_same_text(mine, base))
+        entries_fault(merge->entries, entry->line,
+                      "somebody else has meanwhile removed this row, which you have changed");
+    if (base)
+        entry->fate = FATE_LEFT;
+    free(mine);
     return 0;
+}
+
+static int meet_all_gone(struct merge *merge)
+{
+    int r = 0;
+    for (size_t i = 0; i < merge->entries->n && r == 0; i++)
+        if (merge->entries->all[i]->fate == FATE_ADDED)
+            r = meet_gone(merge, merge->entries->all[i]);
+    return r;
 }
 
 static void count(struct merge *merge)
@@ -273,8 +268,8 @@ int merge_begin(struct merge *merge, struct rule_db *db, struct error *error)
         if ((merge->entries->tables & 1U << table) != 0)
             r = rule_edit_walk(db, merge->table, visit, merge, error);
     }
-    if (r == 0)
-        r = settle_gone(merge);
+    if (r == 0 && merge->options.base)
+        r = meet_all_gone(merge);
     count(merge);
     return r == -ENOMEM ? error_set(error, r, "out of memory") : r;
 }
@@ -342,4 +337,14 @@ int merge_commit(struct merge *merge, const char *by, int64_t *first, int64_t *l
         r = rule_edit_commit(&merge->edit, by, error);
     progress_end(&progress);
     return r < 0 ? r : rule_edit_range(&merge->edit, first, last, error);
+}
+
+void merge_print_undo(int64_t first, int64_t last)
+{
+    if (first > last || last - first >= RULE_LOG_KEPT)
+        return;
+    printf("to take it back: gatepost undo %" PRId64, first);
+    if (first < last)
+        printf("-%" PRId64, last);
+    fputc('\n', stdout);
 }

@@ -8,6 +8,7 @@
 #define GATEPOST_CLI_MERGE_H
 
 #include "cli/entries.h"
+#include "cli/merge_base.h"
 #include "store/rule_edit.h"
 
 #include <stdio.h>
@@ -18,8 +19,7 @@ struct merge_options {
     bool whole_table; /* of all kinds of the table */
     bool exact;       /* rows get the note and expiry of the list, also where it says none */
     bool show;        /* merge_show will be called */
-    const struct key_map *base; /* lines of the rows as they were when somebody began to edit them, by merge_key; or
-                                   NULL */
+    const struct merge_base *base; /* what there was when somebody began to edit it; or NULL */
 };
 
 struct merge_totals {
@@ -45,13 +45,9 @@ void merge_show(const struct merge *merge, FILE *out);
 /* Does it, and commits. *first to *last are the changes in the log; none where last is below first. */
 int merge_commit(struct merge *merge, const char *by, int64_t *first, int64_t *last, struct error *error);
 
+/* Says how changes that have been committed can be undone, where the log still has them all. */
+void merge_print_undo(int64_t first, int64_t last);
+
 const struct merge_totals *merge_totals(const struct merge *merge);
-
-/* What rows that mean the same have in common, for the map of what was there: written to key, which the caller frees.
- * Returns 0; -EINVAL where the row is not understood; or -ENOMEM. */
-int merge_key(enum rule_table table, const struct stored_row *row, char **key);
-
-/* The row as a line, for that map; the caller frees it. NULL where memory is short. */
-char *merge_line(const struct kind *kind, const struct stored_row *row);
 
 #endif

@@ -139,8 +139,7 @@ int rule_edit_commit(struct rule_edit *edit, const char *by, struct error *error
         r = run_once(edit->db, sign, values, 2, rule_change, error);
     if (r == 0)
         r = rule_db_exec(edit->db, "COMMIT", error);
-    if (r < 0)
-        rule_edit_rollback(edit);
+    rule_edit_rollback(edit); /* of which nothing is left to be rolled back after a commit */
     return r;
 }
 

@@ -37,7 +37,7 @@ int rule_edit_commit(struct rule_edit *edit, const char *by, struct error *error
  * is below first. */
 int rule_edit_range(struct rule_edit *edit, int64_t *first, int64_t *last, struct error *error);
 
-/* Undoes the changes, where they are not committed, and frees what belongs to the transaction. */
+/* Undoes the changes; does nothing after a commit. */
 void rule_edit_rollback(struct rule_edit *edit);
 
 /* A row as it is in the database; the texts are valid during the call that hands it over. */

@@ -279,9 +279,9 @@ START_TEST(edits_are_one_transaction_with_their_author)
     struct rule_edit edit;
     begin();
     struct rule_db *db = open_db(DATABASE_CREATE);
-    struct new_row deny = { RULE_ACCESS_BLOCK, "192.0.2.0/24", "", "deny", "why", 2000000000 };
-    struct new_row accept = { RULE_ACCEPT_ENTRY, "@example.org", "192.0.2.1", NULL, NULL, RULE_NEVER_EXPIRES };
-    struct new_row wrong = { RULE_ACCESS_BLOCK, "no block", "", "deny", NULL, RULE_NEVER_EXPIRES };
+    struct new_row deny = { RULE_ACCESS_BLOCK, "192.0.2.0/24", "", "deny", "why", 2000000000, 0 };
+    struct new_row accept = { RULE_ACCEPT_ENTRY, "@example.org", "192.0.2.1", NULL, NULL, RULE_NEVER_EXPIRES, 0 };
+    struct new_row wrong = { RULE_ACCESS_BLOCK, "no block", "", "deny", NULL, RULE_NEVER_EXPIRES, 0 };
 
     ck_assert_int_eq(rule_edit_begin(&edit, db, &error), 0);
     ck_assert_int_eq(rule_edit_insert(&edit, &deny, &error), 0);
@@ -301,7 +301,7 @@ START_TEST(edits_are_one_transaction_with_their_author)
     deny.note = NULL;
     deny.expires = RULE_NEVER_EXPIRES;
     ck_assert_int_eq(rule_edit_begin(&edit, db, &error), 0);
-    ck_assert_int_eq(rule_edit_renew(&edit, 1, &deny, &error), 0);
+    ck_assert_int_eq(rule_edit_update(&edit, 1, &deny, &error), 0);
     ck_assert_int_eq(rule_edit_delete(&edit, RULE_ACCEPT_ENTRY, 1, &error), 0);
     ck_assert_int_eq(rule_edit_commit(&edit, "bob", &error), 0);
     expect_rows(db, RULE_ACCESS_BLOCK, "[192.0.2.0/24  deny - 0]");
