@@ -15,11 +15,26 @@ static const struct kind *kind_of_address(const struct kind *kind)
                    kind->table == RULE_KILL_ENTRY ? "deny" : "grant");
 }
 
+/* What is left where there is no @: anything else is no list of IMail. */
+static bool is_host(struct str text)
+{
+    for (size_t i = 0; i < text.n; i++) {
+        char c = ascii_lower(text.p[i]);
+        if (!(c >= 'a' && c <= 'z') && !ascii_is_digit(c) && !strchr(".-_", c) && (unsigned char)c < 0x80)
+            return false;
+    }
+    return text.n > 0;
+}
+
 static int take_sender(const struct list_sink *sink, struct list_entry *entry)
 {
     char host[HOST_MAX_BYTES + 1];
     if (block_is_meant(entry->key)) {
         entry->kind = kind_of_address(entry->kind);
+    } else if (str_find(entry->key, '@') == entry->key.n && !is_host(entry->key)) {
+        list_sink_fault(sink, entry->line, "\"%.*s\" is neither user@host, @*suffix, a host nor an address",
+                        STR_ARGS(entry->key));
+        return 0;
     } else if (str_find(entry->key, '@') == entry->key.n) {
         int n = snprintf(host, sizeof host, "@%.*s", STR_ARGS(entry->key));
         entry->key = str_make(host, n > HOST_MAX_BYTES ? HOST_MAX_BYTES : (size_t)n);

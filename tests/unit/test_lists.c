@@ -122,7 +122,7 @@ static const struct {
       "1 grant 127.0.0.0/8\n1 grant ::1/128\n1 grant 2001:db8::/32\n2 grant 192.0.2.7\n" },
     { "grant", "mynetworks = 192.0.2.0/24 hash:/etc/postfix/nets /etc/nets $mydestination host.example\n", "mynetworks",
       "1 grant 192.0.2.0/24\n?1 hash:/etc/postfix/nets\n?1 /etc/nets\n?1 $mydestination\n!1 \"host.example\" is no "
-      "bl\n" },
+      "blo\n" },
     { "grant", "!192.0.2.5, 192.0.2.0/24\n", "mynetworks", "1 grant 192.0.2.0/24\n!1 \"!192.0.2.5\" is not take\n" },
     { "grant", "192.0.2.0/24, !192.0.2.5\n", "mynetworks", "1 grant 192.0.2.0/24\n?1 192.0.2.5\n" },
     { "deny", "192.0.2.7 dunno\n192.0.2.0/24 reject\n[2001:db8::]/32 550 go\n away\n", "cidr",
