@@ -89,12 +89,13 @@ static enum outcome merge_entries(struct edit *edit, struct entries *entries, st
     int r = merge ? merge_begin(merge, edit->db, error) : error_set(error, -ENOMEM, "out of memory");
     enum outcome outcome = r < 0 ? OUTCOME_FAILED : entries->n_faults > 0 ? OUTCOME_FAULT : OUTCOME_DONE;
     if (outcome == OUTCOME_DONE) {
-        merge_show(merge, stdout);
         r = merge_commit(merge, cli_by(edit->cli), &first, &last, error);
         outcome = r < 0 ? OUTCOME_FAILED : OUTCOME_DONE;
     }
-    if (outcome == OUTCOME_DONE)
+    if (outcome == OUTCOME_DONE) {
+        merge_show(merge, stdout);
         print_done(merge, first, last);
+    }
     merge_free(merge);
     return outcome;
 }

@@ -143,12 +143,14 @@ static int merge_into(const struct cli *cli, const struct import *import, struct
     if (!merge)
         return cli_fail(EX_OSERR, "out of memory");
     int r = merge_begin(merge, db, &error);
-    if (r == 0 && entries->n_faults > 0)
+    if (r == 0 && entries->n_faults > 0) {
         status = refuse(entries);
-    else if (r == 0 && import->dry_run)
+    } else if (r == 0 && import->dry_run) {
+        merge_rollback(merge);
         merge_show(merge, stdout);
-    else if (r == 0)
+    } else if (r == 0) {
         r = merge_commit(merge, cli_by(cli), &first, &last, &error);
+    }
     if (r < 0)
         status = cli_fail(cli_status_of(r), "%s", error.text);
     if (status == STATUS_DONE)

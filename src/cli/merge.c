@@ -47,8 +47,7 @@ void merge_free(struct merge *merge)
 {
     if (!merge)
         return;
-    if (merge->begun)
-        rule_edit_rollback(&merge->edit);
+    merge_rollback(merge);
     for (size_t i = 0; i < merge->n_removals; i++)
         free(merge->removals[i].line);
     free(merge->removals);
@@ -274,6 +273,13 @@ int merge_begin(struct merge *merge, struct rule_db *db, struct error *error)
     return r == -ENOMEM ? error_set(error, r, "out of memory") : r;
 }
 
+void merge_rollback(struct merge *merge)
+{
+    if (merge->begun)
+        rule_edit_rollback(&merge->edit);
+    merge->begun = false;
+}
+
 /* What is to be done. */
 
 void merge_show(const struct merge *merge, FILE *out)
@@ -314,7 +320,8 @@ static int apply(struct merge *merge, const struct entry *entry, struct error *e
         r = rule_edit_insert(&merge->edit, &row, error);
     else if (entry->fate == FATE_CHANGED)
         r = rule_edit_update(&merge->edit, entry->rowid, &row, error);
-    return r < 0 ? error_prefix(error, r, "line %zu", entry->line) : 0;
+    const char *name = merge->entries->name;
+    return r < 0 ? error_prefix(error, r, "%s:%zu", name ? name : "line", entry->line) : 0;
 }
 
 int merge_commit(struct merge *merge, const char *by, int64_t *first, int64_t *last, struct error *error)

@@ -39,7 +39,11 @@ void merge_free(struct merge *merge);
  * negative errno with the reason in *error. */
 int merge_begin(struct merge *merge, struct rule_db *db, struct error *error);
 
-/* Prints what is to be done, a line a row: + added, - removed, ~ changed. */
+/* Ends the transaction without a change; what was to be done can still be shown. */
+void merge_rollback(struct merge *merge);
+
+/* Prints what is, or was, to be done, a line a row: + added, - removed, ~ changed. Better not within the transaction,
+ * since it may take as long as the reader does. */
 void merge_show(const struct merge *merge, FILE *out);
 
 /* Does it, and commits. *first to *last are the changes in the log; none where last is below first. */
