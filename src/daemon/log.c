@@ -2,6 +2,7 @@
 
 #include "core/text.h"
 #include "core/vector.h"
+#include "daemon/writer.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -13,11 +14,7 @@
 #include <unistd.h>
 #include <uv.h>
 
-enum {
-    QUEUE_BYTES = 1 << 20,
-    GATHER_NS = 2000000, /* from one write to the next, unless the queue is half full */
-    CLOSE_WAIT_NS = 1000000000
-};
+enum { QUEUE_BYTES = 1 << 20 };
 
 /* Each queued message is its level, its length and its text. */
 struct message {
@@ -25,22 +22,10 @@ struct message {
     size_t n;
 };
 
-struct queue {
-    char *bytes;
-    size_t n;
-};
-
 static struct {
     int level;
-    int facility; /* of syslog, or -1 for standard error */
-    uv_thread_t thread;
-    bool running;
-    uv_mutex_t mutex; /* guards what follows */
-    uv_cond_t wake, done;
-    struct queue filling;
-    unsigned long dropped;
-    size_t wanted; /* bytes for which the writer is to be woken */
-    bool closing, closed;
+    int facility;          /* of syslog, or -1 for standard error */
+    struct writer *writer; /* NULL before the log is opened and after it is closed */
 } sink = { .level = LEVEL_INFO, .facility = -1 };
 
 static const char *const level_names[] = { "error", "warning", "info", "debug" };
@@ -64,95 +49,51 @@ static void write_all(const char *bytes, size_t n)
     }
 }
 
-/* Messages for standard error are moved together first, so that they go out in few writes. */
-static void write_queue(struct queue *queue)
-{
-    size_t out = 0;
-    struct message message;
-    for (size_t at = 0; at < queue->n; at += sizeof message + message.n) {
-        memcpy(&message, queue->bytes + at, sizeof message);
-        const char *text = queue->bytes + at + sizeof message;
-        if (sink.facility >= 0) {
-            syslog(sink.facility | priorities[message.level], "%.*s", (int)message.n, text);
-        } else {
-            memmove(queue->bytes + out, text, message.n);
-            out += message.n;
-        }
-    }
-    write_all(queue->bytes, out);
-    queue->n = 0;
-}
-
 static void report_dropped(unsigned long dropped)
 {
     if (dropped > 0)
         log_warning("%lu log messages were dropped: the log was not read as fast as it was written", dropped);
 }
 
-/* A message that comes after a pause is written at once; under load they are gathered, since each waking of the writer
- * and each write costs more than many messages. */
-static void wait_for_messages(uint64_t written_ns)
+/* Messages for standard error are moved together first, so that they go out in few writes. */
+static void write_queue(void *context, char *bytes, size_t n, unsigned long dropped)
 {
-    uint64_t now;
-    sink.wanted = 1;
-    while (sink.filling.n == 0 && !sink.closing)
-        uv_cond_wait(&sink.wake, &sink.mutex);
-    sink.wanted = QUEUE_BYTES / 2;
-    while (sink.filling.n < sink.wanted && !sink.closing && (now = uv_hrtime()) < written_ns + GATHER_NS)
-        (void)uv_cond_timedwait(&sink.wake, &sink.mutex, written_ns + GATHER_NS - now);
-}
-
-static void run_writer(void *unused)
-{
-    (void)unused;
-    struct queue writing = { .bytes = malloc(QUEUE_BYTES) };
-    uint64_t written_ns = 0;
-    uv_mutex_lock(&sink.mutex);
-    while (writing.bytes && (!sink.closing || sink.filling.n > 0)) {
-        wait_for_messages(written_ns);
-        struct queue full = sink.filling;
-        unsigned long dropped = sink.dropped;
-        sink.filling = writing;
-        sink.dropped = 0;
-        uv_mutex_unlock(&sink.mutex);
-        write_queue(&full);
-        report_dropped(dropped);
-        written_ns = uv_hrtime();
-        writing = full;
-        uv_mutex_lock(&sink.mutex);
+    size_t out = 0;
+    struct message message;
+    (void)context;
+    for (size_t at = 0; at < n; at += sizeof message + message.n) {
+        memcpy(&message, bytes + at, sizeof message);
+        const char *text = bytes + at + sizeof message;
+        if (sink.facility >= 0) {
+            syslog(sink.facility | priorities[message.level], "%.*s", (int)message.n, text);
+        } else {
+            memmove(bytes + out, text, message.n);
+            out += message.n;
+        }
     }
-    sink.closed = true;
-    uv_cond_signal(&sink.done);
-    uv_mutex_unlock(&sink.mutex);
-    free(writing.bytes);
+    write_all(bytes, out);
+    report_dropped(dropped);
 }
 
 static void enqueue(const char *text, size_t n, int level)
 {
     struct message message = { level, n };
-    if (!sink.running) { /* before the log is opened and after it is closed */
+    if (!sink.writer) {
         write_all(text, n);
         return;
     }
-    uv_mutex_lock(&sink.mutex);
-    if (sink.filling.n + sizeof message + n <= QUEUE_BYTES) {
-        memcpy(sink.filling.bytes + sink.filling.n, &message, sizeof message);
-        memcpy(sink.filling.bytes + sink.filling.n + sizeof message, text, n);
-        sink.filling.n += sizeof message + n;
-    } else {
-        sink.dropped++;
-    }
-    uv_mutex_unlock(&sink.mutex);
+    char *room = writer_begin(sink.writer, sizeof message + n);
+    if (!room)
+        return;
+    memcpy(room, &message, sizeof message);
+    memcpy(room + sizeof message, text, n);
+    writer_put(sink.writer, sizeof message + n);
 }
 
 void log_flush(void)
 {
-    if (!sink.running)
-        return;
-    uv_mutex_lock(&sink.mutex);
-    if (sink.filling.n >= sink.wanted)
-        uv_cond_signal(&sink.wake);
-    uv_mutex_unlock(&sink.mutex);
+    if (sink.writer)
+        writer_flush(sink.writer);
 }
 
 /* Opening and closing. */
@@ -189,23 +130,10 @@ int log_open(const struct config *config, struct error *error)
     if (r < 0)
         return r;
     sink.level = (int)config_number(config, CONFIG_LOG_LEVEL);
-    if (!(sink.filling.bytes = malloc(QUEUE_BYTES)))
-        return error_set(error, -ENOMEM, "out of memory");
     if (sink.facility >= 0)
         openlog("gatepostd", LOG_PID | LOG_NDELAY, sink.facility);
-    r = uv_mutex_init(&sink.mutex);
-    if (r == 0)
-        r = uv_cond_init(&sink.wake);
-    if (r == 0)
-        r = uv_cond_init(&sink.done);
-    if (r == 0)
-        r = uv_thread_create(&sink.thread, run_writer, NULL);
-    if (r < 0) {
-        free(sink.filling.bytes);
-        return error_set(error, r, "the log's thread: %s", uv_strerror(r));
-    }
-    sink.running = true;
-    return 0;
+    r = writer_open(&sink.writer, &(struct writer_job){ QUEUE_BYTES, write_queue, NULL });
+    return r < 0 ? error_set(error, r, "the log's thread: %s", uv_strerror(r)) : 0;
 }
 
 void log_reopen(void)
@@ -216,26 +144,11 @@ void log_reopen(void)
     }
 }
 
+/* A writer that is stuck on a pipe that nobody reads is left to end with the process. */
 void log_close(void)
 {
-    if (!sink.running)
-        return;
-    unsigned long long until = uv_hrtime() + CLOSE_WAIT_NS, now;
-    uv_mutex_lock(&sink.mutex);
-    sink.closing = true;
-    uv_cond_signal(&sink.wake);
-    while (!sink.closed && (now = uv_hrtime()) < until)
-        (void)uv_cond_timedwait(&sink.done, &sink.mutex, until - now);
-    bool closed = sink.closed;
-    uv_mutex_unlock(&sink.mutex);
-    if (!closed)
-        return; /* the writer is stuck on a pipe that nobody reads, and ends with the process */
-    (void)uv_thread_join(&sink.thread);
-    sink.running = false;
-    uv_mutex_destroy(&sink.mutex);
-    uv_cond_destroy(&sink.wake);
-    uv_cond_destroy(&sink.done);
-    free(sink.filling.bytes);
+    if (sink.writer && writer_close(sink.writer))
+        sink.writer = NULL;
 }
 
 bool log_wants(int level)
