@@ -19,14 +19,16 @@ static const struct str names[ATTR_COUNT] = {
     [ATTR_SERVICE] = STR("service"),
     [ATTR_COMMAND] = STR("command"),
     [ATTR_CURSOR] = STR("cursor"),
+    [ATTR_RECORD_TIME] = STR(RECORD_TIME),
 };
 
-enum { POLICY_ATTRIBUTES = (1 << (ATTR_POLICY_CONTEXT + 1)) - 1, ALL_ATTRIBUTES = (1 << ATTR_COUNT) - 1 };
+enum { POLICY_ATTRIBUTES = (1 << (ATTR_POLICY_CONTEXT + 1)) - 1, CONTROL_ATTRIBUTES = (1 << (ATTR_CURSOR + 1)) - 1 };
 
 const struct request_form policy_form = { "smtpd_access_policy", POLICY_ATTRIBUTES };
+const struct request_form record_form = { "smtpd_access_policy", POLICY_ATTRIBUTES | 1 << ATTR_RECORD_TIME };
 const struct request_form login_form = { "gatepost_login", 1 << ATTR_REQUEST | 1 << ATTR_CLIENT_ADDRESS |
                                                                1 << ATTR_USER | 1 << ATTR_SERVICE };
-const struct request_form control_form = { "gatepost_control", ALL_ATTRIBUTES };
+const struct request_form control_form = { "gatepost_control", CONTROL_ATTRIBUTES };
 
 /* On the way of every line of a request: names are told apart by their length and their first and last bytes. The
  * factors are such that no two meet, which the compiler would warn of, nor meets one another that Postfix sends. */
@@ -52,6 +54,7 @@ static const unsigned char by_slot[SLOTS] = {
     NAMED('s', 'e', "service") = 1 + ATTR_SERVICE,
     NAMED('c', 'd', "command") = 1 + ATTR_COMMAND,
     NAMED('c', 'r', "cursor") = 1 + ATTR_CURSOR,
+    NAMED('g', 'e', RECORD_TIME) = 1 + ATTR_RECORD_TIME,
 };
 
 enum attribute attribute_by_name(const struct request_form *form, struct str name)

@@ -13,6 +13,9 @@
 
 #include <stdint.h>
 
+/* The name of ATTR_RECORD_TIME, which the recorder puts at the end of a request. Nobody else sends it. */
+#define RECORD_TIME "gatepost_time"
+
 enum attribute {
     ATTR_REQUEST,
     ATTR_PROTOCOL_STATE,
@@ -30,6 +33,7 @@ enum attribute {
     ATTR_SERVICE, /* likewise: imap, pop3 … */
     ATTR_COMMAND, /* of what the command line asks */
     ATTR_CURSOR,
+    ATTR_RECORD_TIME, /* of a request that the daemon recorded: when it came, in Unix seconds */
     ATTR_COUNT
 };
 
@@ -41,6 +45,7 @@ struct request_form {
 };
 
 extern const struct request_form policy_form;  /* smtpd_access_policy */
+extern const struct request_form record_form;  /* the same as it was recorded */
 extern const struct request_form login_form;   /* gatepost_login: user, client_address, service */
 extern const struct request_form control_form; /* gatepost_control: all of these, and command and cursor */
 

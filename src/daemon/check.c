@@ -4,6 +4,7 @@
 #include "conf/login_url.h"
 #include "daemon/log.h"
 #include "daemon/privileges.h"
+#include "daemon/record_file.h"
 #include "store/login_store.h"
 #include "store/rule_db.h"
 
@@ -65,6 +66,19 @@ static unsigned check_logins(const struct config *config)
     return 0;
 }
 
+/* A user that is none is a fault of its own. */
+static unsigned check_record(const struct config *config)
+{
+    struct error error;
+    struct identity identity;
+    if (!config->value[CONFIG_RECORD].set ||
+        find_identity(config_text(config, CONFIG_USER), "", &identity, &error) < 0 ||
+        record_file_check(config_text(config, CONFIG_RECORD), identity.uid, &error) == 0)
+        return 0;
+    error_prefix(&error, 0, "record");
+    return print_fault(&error);
+}
+
 static unsigned check_names(const struct config *config)
 {
     static const enum config_key groups[] = { CONFIG_SOCKET_GROUP, CONFIG_LOGIN_GROUP, CONFIG_CONTROL_GROUP };
@@ -116,7 +130,7 @@ int check_all(const struct config *config)
     unsigned faults = check_endpoints(config, CONFIG_LISTEN, false) +
                       check_endpoints(config, CONFIG_LOGIN_LISTEN, true) +
                       check_endpoints(config, CONFIG_CONTROL_LISTEN, true) + check_allowed(config) +
-                      check_logins(config) + check_names(config) + check_database(config);
+                      check_logins(config) + check_record(config) + check_names(config) + check_database(config);
     printf("%u %s found\n", faults, faults == 1 ? "fault" : "faults");
     return faults ? EX_CONFIG : EX_OK;
 }

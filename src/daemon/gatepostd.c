@@ -14,6 +14,7 @@
 #include "daemon/options.h"
 #include "daemon/policy.h"
 #include "daemon/privileges.h"
+#include "daemon/recorder.h"
 #include "daemon/rule_watch.h"
 #include "daemon/server.h"
 
@@ -64,6 +65,7 @@ struct daemon {
     char logins_url[LOGIN_URL_SIZE];
     struct rule_watch *watch;
     struct logins *logins;
+    struct recorder *recorder;
     struct policy policy;
     struct login_desk desk;
     struct server_budget budget;
@@ -150,13 +152,15 @@ static void on_hangup(uv_signal_t *signal, int number)
     struct daemon *daemon = signal->data;
     (void)number;
     log_reopen();
+    recorder_reopen(daemon->recorder);
     log_info("SIGHUP: the rules are read anew");
     rule_watch_reread(daemon->watch);
 }
 
 static void on_before_wait(uv_prepare_t *prepare)
 {
-    (void)prepare;
+    const struct daemon *daemon = prepare->data;
+    recorder_flush(daemon->recorder);
     log_flush();
 }
 
@@ -165,9 +169,11 @@ static void on_before_wait(uv_prepare_t *prepare)
 static int watch_signals(struct daemon *daemon)
 {
     struct sigaction ignore = { .sa_handler = SIG_IGN };
-    if (sigaction(SIGPIPE, &ignore, NULL) < 0)
+    /* A limit of the size of files is then an error of the write, like a full disk. */
+    if (sigaction(SIGPIPE, &ignore, NULL) < 0 || sigaction(SIGXFSZ, &ignore, NULL) < 0)
         return -errno;
     daemon->sigterm.data = daemon->sigint.data = daemon->sighup.data = daemon->grace.data = daemon;
+    daemon->before_wait.data = daemon;
     int r = uv_signal_init(&daemon->loop, &daemon->sigterm);
     if (r == 0)
         r = uv_signal_init(&daemon->loop, &daemon->sigint);
@@ -244,7 +250,7 @@ static int make_servers(struct daemon *daemon, const struct config *config, stru
                                     .allow = &config->value[CONFIG_LISTEN_ALLOW] };
     daemon->budget.max = config_number(config, CONFIG_MAX_CONNECTIONS);
     daemon->policy = (struct policy){ daemon->watch, daemon->logins, config_number(config, CONFIG_LOG_DECISIONS),
-                                      decide_batch_new() };
+                                      decide_batch_new(), daemon->recorder };
     if (!daemon->policy.batch)
         return error_set(error, -ENOMEM, "out of memory");
     daemon->desk = (struct login_desk){ daemon->watch, daemon->logins };
@@ -335,7 +341,7 @@ static int start(struct daemon *daemon, const struct config *config)
     if (status != EX_OK)
         return status;
     if (rule_watch_open(&daemon->watch, &daemon->loop, config, &error) < 0 || open_logins(daemon, config, &error) < 0 ||
-        make_servers(daemon, config, &error) < 0)
+        recorder_open(&daemon->recorder, config, &error) < 0 || make_servers(daemon, config, &error) < 0)
         return fail(EX_CONFIG, &error);
     if ((r = rule_watch_start(daemon->watch)) < 0) {
         error_set(&error, r, "a thread: %s", uv_strerror(r));
@@ -362,6 +368,7 @@ static int run(const struct config *config)
     for (size_t i = 0; i < N_SERVICES; i++)
         server_free(daemon.servers[i]);
     decide_batch_free(daemon.policy.batch);
+    recorder_close(daemon.recorder);
     logins_free(daemon.logins);
     rule_watch_free(daemon.watch);
     free(daemon.listeners);

@@ -81,6 +81,7 @@ static int policy_answer(struct server_conn *conn, const struct request *request
     int place = state->place;
     (void)request;
     state->place = 0;
+    recorder_put(policy->recorder, server_request_bytes(conn), time(NULL));
     if (place <= 0) {
         state->begin_ns = uv_hrtime();
         return decide_with(conn, &not_asked);

@@ -6,6 +6,7 @@
 
 #include "core/decide_batch.h"
 #include "daemon/logins.h"
+#include "daemon/recorder.h"
 #include "daemon/rule_watch.h"
 #include "daemon/server.h"
 
@@ -15,6 +16,7 @@ struct policy {
     struct logins *logins;
     uint32_t log_decisions; /* enum of config.h */
     struct decide_batch *batch;
+    struct recorder *recorder;
 };
 
 extern const struct server_protocol policy_protocol;

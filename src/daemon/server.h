@@ -66,6 +66,9 @@ void *server_context(struct server_conn *conn);
 void *server_state(struct server_conn *conn);
 const struct request *server_request(const struct server_conn *conn);
 
+/* The request in hand as it came, with its empty line. */
+struct str server_request_bytes(const struct server_conn *conn);
+
 /* Closes every connection that waits for nothing, and each other one once what has been read is answered and sent, or
  * after wait_ms. Calls ended when the last one is gone, if need be at once. */
 void server_stop(struct server *server, uint64_t wait_ms, void (*ended)(void *context), void *context);

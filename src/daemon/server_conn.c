@@ -272,3 +272,8 @@ const struct request *server_request(const struct server_conn *conn)
 {
     return &conn->request;
 }
+
+struct str server_request_bytes(const struct server_conn *conn)
+{
+    return str_make(conn->buffer + conn->at, conn->length);
+}
