@@ -133,6 +133,19 @@ int cli_open(struct cli *cli, enum database_absent absent, struct rule_db **db)
     return r < 0 ? cli_fail(r == -EBUSY ? EX_UNAVAILABLE : EX_CONFIG, "%s", error.text) : STATUS_DONE;
 }
 
+static void report_skipped(void *context, const struct rule_row *row, const struct error *why)
+{
+    (void)context;
+    (void)cli_fail(0, "a row of %s is skipped: %s", rule_tables[row->table].name, why->text);
+}
+
+int cli_load_rules(struct rule_db *db, struct rules **rules)
+{
+    struct error error;
+    int r = rule_db_load(db, rules, report_skipped, NULL, &error);
+    return r < 0 ? cli_fail(EX_UNAVAILABLE, "%s", error.text) : STATUS_DONE;
+}
+
 const char *cli_by(const struct cli *cli)
 {
     if (cli->by && *cli->by)

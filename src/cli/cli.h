@@ -35,7 +35,7 @@ struct command {
 };
 
 extern const struct command init_command, set_command, get_command, add_command, remove_command, list_command,
-    import_command, export_command, edit_command, explain_command, login_command;
+    import_command, export_command, edit_command, explain_command, replay_command, login_command;
 
 /* Prints "gatepost: text" on standard error, without what could steer a terminal, and returns the status. */
 int cli_fail(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -54,6 +54,10 @@ int cli_find_control(struct cli *cli);
 
 /* Opens the database. Returns 0, or after a message an exit status. */
 int cli_open(struct cli *cli, enum database_absent absent, struct rule_db **db);
+
+/* Reads all rules, with a message for each row that is skipped; the caller frees them. Returns 0, or after a message an
+ * exit status. */
+int cli_load_rules(struct rule_db *db, struct rules **rules);
 
 /* The exit status for a negative errno of the store. */
 int cli_status_of(int code);

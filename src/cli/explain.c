@@ -251,19 +251,12 @@ static int explain_session(struct session *session)
     return explain_state(session, &request, "DATA", &goes_on);
 }
 
-static void report_skipped(void *context, const struct rule_row *row, const struct error *why)
-{
-    (void)context;
-    (void)cli_fail(0, "a row of %s is skipped: %s", rule_tables[row->table].name, why->text);
-}
-
 static int open_rules(struct cli *cli, struct session *session)
 {
     struct rule_db *db = NULL;
-    struct error error;
     int status = cli_open(cli, DATABASE_EXPECT, &db);
-    if (status == STATUS_DONE && rule_db_load(db, &session->rules, report_skipped, NULL, &error) < 0)
-        status = cli_fail(EX_UNAVAILABLE, "%s", error.text);
+    if (status == STATUS_DONE)
+        status = cli_load_rules(db, &session->rules);
     rule_db_close(db);
     return status;
 }

@@ -289,3 +289,30 @@ int database_check_file(const struct database *db, struct error *error)
         return error_set(error, -ESTALE, "%s: the file has been replaced", db->path);
     return 0;
 }
+
+static int copy_pages(const struct database *db, sqlite3 *to, int busy_ms, struct error *error)
+{
+    int code = SQLITE_BUSY;
+    sqlite3_backup *backup = sqlite3_backup_init(to, "main", db->sqlite, "main");
+    for (int waited_ms = 0; backup && waited_ms <= busy_ms; waited_ms += WAL_RETRY_MS) {
+        code = sqlite3_backup_step(backup, -1);
+        if (code != SQLITE_BUSY && code != SQLITE_LOCKED)
+            break;
+        (void)sqlite3_sleep(WAL_RETRY_MS);
+    }
+    (void)sqlite3_backup_finish(backup);
+    return code == SQLITE_DONE
+               ? 0
+               : error_set(error, errno_of(code), "%s: cannot be copied: %s", db->path, sqlite3_errstr(code));
+}
+
+int database_copy(const struct database *db, const char *path, int busy_ms, struct error *error)
+{
+    sqlite3 *to = NULL;
+    int r = sqlite3_open_v2(path, &to, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) == SQLITE_OK
+                ? copy_pages(db, to, busy_ms, error)
+                : error_set(error, -EIO, "%s: cannot be opened: %s", path, to ? sqlite3_errmsg(to) : "out of memory");
+    if (sqlite3_close(to) != SQLITE_OK && r == 0)
+        r = error_set(error, -EIO, "%s: cannot be written", path);
+    return r;
+}

@@ -60,6 +60,10 @@ int database_number(const struct database *db, const char *sql, int64_t *number,
 /* Ends a transaction without effect, where there still is one. */
 void database_rollback(const struct database *db);
 
+/* Writes a copy, as of one moment and whatever others write meanwhile, into the empty file at path. A lock of somebody
+ * else is waited for up to busy_ms. Returns 0, or a negative errno with the fault in *error. */
+int database_copy(const struct database *db, const char *path, int busy_ms, struct error *error);
+
 /* Returns 0 while the path still leads to the file that is open; -ESTALE where it has been replaced by another, -ENOENT
  * where it is gone. The handle is to be closed then and the path opened anew. */
 int database_check_file(const struct database *db, struct error *error);

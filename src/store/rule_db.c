@@ -59,6 +59,11 @@ void rule_db_close(struct rule_db *db)
     free(db);
 }
 
+int rule_db_copy(struct rule_db *db, const char *path, int busy_ms, struct error *error)
+{
+    return database_copy(&db->database, path, busy_ms, error);
+}
+
 sqlite3 *rule_db_handle(struct rule_db *db)
 {
     return db->database.sqlite;

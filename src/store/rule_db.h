@@ -20,6 +20,9 @@ int rule_db_open(struct rule_db **db, const char *path, enum database_absent abs
 /* NULL is fine. */
 void rule_db_close(struct rule_db *db);
 
+/* As database_copy. */
+int rule_db_copy(struct rule_db *db, const char *path, int busy_ms, struct error *error);
+
 /* For statements of one's own; stays the handle's. */
 sqlite3 *rule_db_handle(struct rule_db *db);
 
