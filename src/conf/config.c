@@ -148,7 +148,8 @@ static const struct config_info infos[CONFIG_COUNT] = {
                         0,
                         0,
                         true,
-                        "A file to which every policy request is appended, as food for gatepost replay." },
+                        "A file to which every policy request is appended, as food for gatepost replay. Only the "
+                        "daemon's user can read it." },
     [CONFIG_RECORD_MAX_MB] = { "record_max_mb",
                                CONFIG_IS_NUMBER,
                                { "100" },

@@ -78,7 +78,7 @@ static int explain_open(const char *path, int code, struct error *error)
 {
     if (code == ELOOP)
         return error_set(error, -code, "%s: this is a symbolic link, which is not followed", path);
-    if (code == ENXIO)
+    if (code == ENXIO || code == EISDIR)
         return error_set(error, -code, "%s: this is not a regular file", path);
     return error_set(error, -code, "%s: cannot be opened: %s", path, strerror(code));
 }
