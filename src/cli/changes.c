@@ -189,19 +189,23 @@ static int take_example(struct change *change, const struct request *request, co
     if (change->n_examples == CHANGE_EXAMPLES)
         return 0;
     struct change_example *example = &change->example[change->n_examples];
-    char *to = malloc(CHANGE_FIELDS * CHANGE_TEXT_BYTES);
-    if (!to)
-        return -ENOMEM;
-    example->texts = to;
-    example->at = verdict_recorded_at(request);
+    size_t size = 1;
     for (int f = 0; f < CHANGE_FIELDS; f++) {
         struct str text = f < CHANGE_BEFORE ? request->attr[attributes[f]] : replies[f - CHANGE_BEFORE];
-        size_t n = text.n < CHANGE_TEXT_BYTES ? text.n : CHANGE_TEXT_BYTES;
+        example->field[f] = text.n < CHANGE_TEXT_BYTES ? text : str_first(text, CHANGE_TEXT_BYTES);
+        size += example->field[f].n;
+    }
+    char *to = example->texts = malloc(size);
+    if (!to)
+        return -ENOMEM;
+    for (int f = 0; f < CHANGE_FIELDS; f++) {
+        size_t n = example->field[f].n;
         if (n > 0)
-            memcpy(to, text.p, n);
-        example->field[f] = str_make(to, n);
+            memcpy(to, example->field[f].p, n);
+        example->field[f].p = to;
         to += n;
     }
+    example->at = verdict_recorded_at(request);
     change->n_examples++;
     return 0;
 }

@@ -12,7 +12,7 @@
 enum {
     RECORD_MODE = 0600,
     TAIL_BYTES = 128 * 1024, /* in which the end of the last whole request is looked for */
-    NAME_BYTES = 64          /* in which the first = is looked for */
+    HEAD_BYTES = 4096        /* in which the first = is looked for */
 };
 
 /* Neither a pipe nor a device may hold us up, nor become our terminal. */
@@ -20,7 +20,8 @@ enum { OPEN_FLAGS = O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY };
 
 int record_file_init(struct record_file *file, const char *path, uint64_t max_bytes, struct error *error)
 {
-    *file = (struct record_file){ .path = path, .max_bytes = max_bytes / 2, .fd = -1 };
+    *file = (struct record_file){ .max_bytes = max_bytes / 2, .fd = -1 };
+    (void)snprintf(file->path, sizeof file->path, "%s", path);
     int n = snprintf(file->older, sizeof file->older, "%s.1", path);
     return n < (int)sizeof file->older ? 0 : error_set(error, -ENAMETOOLONG, "%s: the path is too long", path);
 }
@@ -83,19 +84,18 @@ static int explain_open(const char *path, int code, struct error *error)
     return error_set(error, -code, "%s: cannot be opened: %s", path, strerror(code));
 }
 
-/* A request begins with NAME=, which hardly any other file does. */
+/* The first line of a request has a =, which that of a letter or a database has not. */
 static bool begins_with_attribute(int fd)
 {
-    char bytes[NAME_BYTES];
+    char bytes[HEAD_BYTES];
     ssize_t n = pread(fd, bytes, sizeof bytes, 0);
     for (ssize_t i = 0; i < n; i++) {
-        bool is_letter = ascii_lower(bytes[i]) >= 'a' && ascii_lower(bytes[i]) <= 'z';
         if (bytes[i] == '=')
-            return i > 0;
-        if (!is_letter && !ascii_is_digit(bytes[i]) && bytes[i] != '_' && bytes[i] != '-')
+            return true;
+        if (bytes[i] == '\n' || bytes[i] == '\0')
             return false;
     }
-    return n == 0;
+    return n >= 0;
 }
 
 static int look_at(int fd, const char *path, uid_t owner, struct stat *st, struct error *error)

@@ -17,8 +17,7 @@
 #include <sys/types.h>
 
 struct record_file {
-    const char *path;
-    char older[PATH_MAX];
+    char path[PATH_MAX], older[PATH_MAX];
     uint64_t max_bytes; /* of each of both */
     int fd;             /* -1: not open */
     uint64_t size_bytes;
@@ -26,7 +25,7 @@ struct record_file {
     ino_t ino;
 };
 
-/* The path must outlive the file; max_bytes is for both files together. Nothing is opened. Returns 0, or -ENAMETOOLONG
+/* max_bytes is for both files together. Nothing is opened. Returns 0, or -ENAMETOOLONG
  * with the fault in *error. */
 int record_file_init(struct record_file *file, const char *path, uint64_t max_bytes, struct error *error);
 

@@ -51,35 +51,48 @@ static int note_row(struct rule_diff *diff, enum rule_table table, sqlite3_stmt 
     return 0;
 }
 
-/* The rows of a table of `of` that the other one does not have, or where those of both count, has otherwise. The column
- * after the value says whether the other has the key. */
+enum { COLUMN_BYTES = 32 };
+
+static const char *column_of(char text[COLUMN_BYTES], const char *side, const char *column)
+{
+    if (!column)
+        return "NULL";
+    (void)snprintf(text, COLUMN_BYTES, "%s.%s", side, column);
+    return text;
+}
+
+/* The rows of one side, a, that the other, b, has not or has otherwise: key, client, value, and whether b has the key.
+ */
+static sqlite3_stmt *prepare(struct rule_db *db, enum rule_table table, bool is_after)
+{
+    const struct rule_table_info *info = &rule_tables[table];
+    char texts[4][COLUMN_BYTES], sql[512];
+    const char *client_a = column_of(texts[0], "a", info->client), *client_b = column_of(texts[1], "b", info->client);
+    const char *value_a = column_of(texts[2], "a", info->value), *value_b = column_of(texts[3], "b", info->value);
+    sqlite3_stmt *stmt = NULL;
+    (void)snprintf(
+        sql, sizeof sql,
+        "SELECT a.%s, %s, %s, b.%s IS NOT NULL FROM %s.%s AS a LEFT JOIN %s.%s AS b ON b.%s = a.%s AND %s IS %s "
+        "WHERE b.%s IS NULL OR %s IS NOT %s OR a.expires IS NOT b.expires",
+        info->key, client_a, value_a, info->key, is_after ? "other" : "main", info->name, is_after ? "main" : "other",
+        info->name, info->key, info->key, client_b, client_a, info->key, value_a, value_b);
+    (void)sqlite3_prepare_v2(rule_db_handle(db), sql, -1, &stmt, NULL);
+    return stmt;
+}
+
 static int read_rows(struct rule_diff *diff, struct rule_db *db, enum rule_table table, bool is_after,
                      struct error *error)
 {
-    const struct rule_table_info *info = &rule_tables[table];
-    const char *of = is_after ? "other" : "main", *from = is_after ? "main" : "other";
-    const char *client = info->client ? info->client : "NULL", *value = info->value ? info->value : "NULL";
-    char a[32], b[32], c[32], sql[640];
-    (void)snprintf(a, sizeof a, "%s%s", info->client ? "a." : "", client);
-    (void)snprintf(b, sizeof b, "%s%s", info->client ? "b." : "", client);
-    (void)snprintf(c, sizeof c, "%s%s", info->value ? "b." : "", value);
-    (void)snprintf(sql, sizeof sql,
-                   "SELECT a.%s, %s, %s%s, b.%s IS NOT NULL FROM %s.%s AS a LEFT JOIN %s.%s AS b "
-                   "ON b.%s = a.%s AND %s IS %s WHERE b.%s IS NULL OR %s%s IS NOT %s OR a.expires IS NOT b.expires",
-                   info->key, a, info->value ? "a." : "", value, info->key, of, info->name, from, info->name, info->key,
-                   info->key, b, a, info->key, info->value ? "a." : "", value, c);
-    sqlite3_stmt *stmt = NULL;
-    int r = 0, code = sqlite3_prepare_v2(rule_db_handle(db), sql, -1, &stmt, NULL);
-    if (code == SQLITE_OK)
-        code = sqlite3_step(stmt);
-    for (; code == SQLITE_ROW && r == 0; code = sqlite3_step(stmt)) {
+    sqlite3_stmt *stmt = prepare(db, table, is_after);
+    int r = 0, code = stmt ? sqlite3_step(stmt) : SQLITE_ERROR;
+    for (; code == SQLITE_ROW && r == 0; code = r == 0 ? sqlite3_step(stmt) : code) {
         bool is_in_both = sqlite3_column_int(stmt, 3) != 0;
         r = note_row(diff, table, stmt, is_in_both ? RULE_IS_CHANGED : is_after ? RULE_IS_ADDED : RULE_IS_REMOVED);
     }
     if (r < 0)
         error_set(error, r, "out of memory");
     else if (code != SQLITE_DONE)
-        r = rule_db_fail(db, info->name, error);
+        r = rule_db_fail(db, rule_tables[table].name, error);
     (void)sqlite3_finalize(stmt);
     return r;
 }

@@ -7,7 +7,6 @@ import re
 import signal
 import sqlite3
 import subprocess
-import time
 
 from harness import BUILD_DIR, SOURCE_DIR, expect, expect_equal, rule_sql, run, wait_until
 
@@ -247,13 +246,11 @@ def hostile(tap, scratch, gatepost, whole):
             ("a database", gatepost.path, 65, 0, "malformed"),
             ("this program", BUILD_DIR / "gatepost", 65, 0, "malformed")):
         with tap.case("%s: bounded, said, and counted" % title):
-            begun = time.monotonic()
             seen, out, err = gatepost.run("--json", "replay", path)
             expect_equal(seen, status, err[-2000:])
             expect(text in err, err[-2000:])
             expect_equal(json.loads(out)["requests"], requests)
             expect(len(err.splitlines()) <= 20, "%d lines of complaints" % len(err.splitlines()))
-            expect(time.monotonic() - begun < 60, "it took too long")
     with tap.case("rubbish after a good file: the good one is counted, and the status says so"):
         seen, out, err = gatepost.run("--json", "replay", whole, scratch.path / "binary", whole)
         expect_equal((seen, json.loads(out)["requests"]), (65, 110))

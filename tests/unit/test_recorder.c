@@ -227,11 +227,13 @@ static const struct {
 } ends[] = {
     { "an empty file", "", ONE, "" },
     { "whole requests", TWO, TWO ONE, "" },
+    { "whole requests that begin strangely", "A Strange Name (1)=\n\n", "A Strange Name (1)=\n\n" ONE, "" },
     { "whole requests without our mark", "request=smtpd_access_policy\n\n", "request=smtpd_access_policy\n\n" ONE, "" },
     { "half a request after one of ours is cut off", TWO HALF, TWO ONE, "" },
     { "so is one without its empty line", TWO "request=smtpd_access_policy\n", TWO ONE, "" },
     { "half a request after what is not ours is set aside", "request=x\n\n" HALF, ONE, "request=x\n\n" HALF },
     { "half a request alone is set aside", HALF, ONE, HALF },
+    { "so is the beginning of one", "reque", ONE, "reque" },
     { "a time without digits is not our mark", RECORD_TIME "=\n\n" HALF, ONE, RECORD_TIME "=\n\n" HALF },
 };
 
@@ -269,7 +271,11 @@ static void make_letter(void)
 
 static void make_database(void)
 {
-    put_file(path, "SQLite format 3");
+    static const char text[] = "SQLite format 3"; /* and a NUL, as in its files */
+    FILE *file = fopen(path, "wb");
+    ck_assert_ptr_nonnull(file);
+    ck_assert_uint_eq(fwrite(text, 1, sizeof text, file), sizeof text);
+    ck_assert_int_eq(fclose(file), 0);
 }
 
 static void make_foreign(void)

@@ -147,17 +147,19 @@ START_TEST(a_form_has_attributes_of_its_own)
 {
     static const struct {
         const char *name;
-        bool policy, login, control;
+        bool policy, record, login, control;
     } names[] = {
-        { "request", true, true, true },     { "client_address", true, true, true },
-        { "sender", true, false, true },     { "policy_context", true, false, true },
-        { "user", false, true, true },       { "service", false, true, true },
-        { "command", false, false, true },   { "cursor", false, false, true },
-        { "nonsense", false, false, false }, { "", false, false, false },
+        { "request", true, true, true, true },      { "client_address", true, true, true, true },
+        { "sender", true, true, false, true },      { "policy_context", true, true, false, true },
+        { "user", false, false, true, true },       { "service", false, false, true, true },
+        { "command", false, false, false, true },   { "cursor", false, false, false, true },
+        { RECORD_TIME, false, true, false, false }, { "nonsense", false, false, false, false },
+        { "", false, false, false, false },
     };
     for (int i = 0; i < COUNT(names); i++) {
         struct str name = str_of(names[i].name);
         ck_assert_int_eq(attribute_by_name(&policy_form, name) != ATTR_COUNT, names[i].policy);
+        ck_assert_int_eq(attribute_by_name(&record_form, name) != ATTR_COUNT, names[i].record);
         ck_assert_int_eq(attribute_by_name(&login_form, name) != ATTR_COUNT, names[i].login);
         ck_assert_int_eq(attribute_by_name(&control_form, name) != ATTR_COUNT, names[i].control);
     }
