@@ -30,7 +30,8 @@ static void report_dropped(struct recorder *recorder)
     unsigned long suppressed;
     if (recorder->dropped == 0 || !log_limit_take(&recorder->dropped_limit, &suppressed))
         return;
-    log_warning("record: %lu requests were not recorded: they came faster than they could be written",
+    log_warning("record: %lu requests were not recorded: they came faster than they could be written, or "
+                "are too long for the file",
                 recorder->dropped);
     recorder->dropped = 0;
 }
