@@ -83,11 +83,13 @@ static size_t copy_lines(char *to, struct str lines)
     char *begin = to;
     while (lines.n > 0) {
         size_t n = str_find(lines, '\r');
-        bool ends_line = n + 1 < lines.n && lines.p[n + 1] == '\n';
-        size_t kept = n < lines.n && !ends_line ? n + 1 : n;
-        memcpy(to, lines.p, kept);
-        to += kept;
-        lines = str_from(lines, n < lines.n ? n + 1 : n);
+        memcpy(to, lines.p, n);
+        to += n;
+        if (n == lines.n)
+            break;
+        lines = str_from(lines, n + 1);
+        if (lines.n == 0 || lines.p[0] != '\n')
+            *to++ = '\r';
     }
     return (size_t)(to - begin);
 }
