@@ -39,11 +39,12 @@ static sqlite3_file *real_of(sqlite3_file *file)
     return ((struct file *)file)->real;
 }
 
-#define HAND_ON(method, ...) real_of(file)->pMethods->method(real_of(file) __VA_OPT__(, ) __VA_ARGS__)
+#define HAND_ON_ALONE(method) real_of(file)->pMethods->method(real_of(file))
+#define HAND_ON(method, ...)  real_of(file)->pMethods->method(real_of(file), __VA_ARGS__)
 
 static int x_close(sqlite3_file *file)
 {
-    return HAND_ON(xClose);
+    return HAND_ON_ALONE(xClose);
 }
 
 static int x_read(sqlite3_file *file, void *to, int n, sqlite3_int64 at)
@@ -98,12 +99,12 @@ static int x_control(sqlite3_file *file, int which, void *argument)
 
 static int x_sector(sqlite3_file *file)
 {
-    return HAND_ON(xSectorSize);
+    return HAND_ON_ALONE(xSectorSize);
 }
 
 static int x_traits(sqlite3_file *file)
 {
-    return HAND_ON(xDeviceCharacteristics);
+    return HAND_ON_ALONE(xDeviceCharacteristics);
 }
 
 static int x_shm_map(sqlite3_file *file, int page, int n, int extend, void volatile **at)
@@ -118,7 +119,7 @@ static int x_shm_lock(sqlite3_file *file, int offset, int n, int flags)
 
 static void x_shm_barrier(sqlite3_file *file)
 {
-    HAND_ON(xShmBarrier);
+    HAND_ON_ALONE(xShmBarrier);
 }
 
 static int x_shm_unmap(sqlite3_file *file, int remove)
