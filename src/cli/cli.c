@@ -120,11 +120,16 @@ int cli_find_control(struct cli *cli)
     return find_path(cli, &cli->control, CONFIG_CONTROL_LISTEN);
 }
 
+int cli_find_database(struct cli *cli)
+{
+    return find_path(cli, &cli->database, CONFIG_DATABASE);
+}
+
 int cli_open(struct cli *cli, enum database_absent absent, struct rule_db **db)
 {
     enum { BUSY_MS = 5000 };
     struct error error;
-    int status = find_path(cli, &cli->database, CONFIG_DATABASE);
+    int status = cli_find_database(cli);
     if (status != STATUS_DONE)
         return status;
     int r = rule_db_open(db, cli->database, absent, BUSY_MS, &error);

@@ -35,7 +35,8 @@ struct command {
 };
 
 extern const struct command init_command, set_command, get_command, add_command, remove_command, list_command,
-    import_command, export_command, edit_command, explain_command, replay_command, login_command;
+    import_command, export_command, edit_command, explain_command, replay_command, login_command, help_command,
+    complete_command;
 
 /* Prints "gatepost: text" on standard error, without what could steer a terminal, and returns the status. */
 int cli_fail(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -49,8 +50,10 @@ bool cli_take_common(struct cli *cli, int c);
 /* The next of the command's own options, or -1 at the end of options; common ones are taken. '?' has been reported. */
 int cli_next_option(struct cli *cli, int argc, char **argv, const struct option *all_options);
 
-/* Finds the control socket: as given, else as configured. Returns 0, or after a message an exit status. */
+/* Find the control socket and the database: as given, else as configured. Return 0, or after a message an exit
+ * status. */
 int cli_find_control(struct cli *cli);
+int cli_find_database(struct cli *cli);
 
 /* Opens the database. Returns 0, or after a message an exit status. */
 int cli_open(struct cli *cli, enum database_absent absent, struct rule_db **db);

@@ -1,14 +1,12 @@
 /*
  * gatepost explain: decides one request, or a pretended session, and says how.
  */
+#include "cli/change.h"
 #include "cli/cli.h"
-#include "cli/control.h"
-#include "cli/explain_print.h"
+#include "cli/explain_session.h"
 #include "core/login_event.h"
 
 #include <stdlib.h>
-#include <string.h>
-#include <time.h>
 
 enum {
     OPTION_CLIENT = 0x100,
@@ -19,24 +17,8 @@ enum {
     OPTION_SASL,
     OPTION_PORT,
     OPTION_LOGIN,
-    OPTION_LIVE,
-    MAX_TO = 100
+    OPTION_LIVE
 };
-
-struct session {
-    struct request request; /* what all requests of the session have in common */
-    bool pretended;         /* made by options, not by NAME=VALUE */
-    const char *to[MAX_TO];
-    int n_to;
-    struct str login;
-    bool live;
-    bool json;
-    struct rules *rules;     /* to decide by, or */
-    struct control *control; /* the daemon to ask */
-    size_t n_printed;
-};
-
-/* Reading. */
 
 /* What Postfix sends beside the attributes that count (SMTPD_POLICY_README). */
 static bool is_known_to_postfix(struct str name)
@@ -109,9 +91,9 @@ static int take_option(struct session *session, int c)
     }
     session->pretended = true;
     if (c == OPTION_TO) {
-        if (session->n_to == MAX_TO)
-            return cli_usage("more than %d recipients", MAX_TO);
-        session->to[session->n_to++] = optarg;
+        if (session->n_to == SESSION_MAX_TO)
+            return cli_usage("more than %d recipients", SESSION_MAX_TO);
+        session->to[session->n_to++] = str_of(optarg);
         return STATUS_DONE;
     }
     for (size_t i = 0; i < sizeof attributes / sizeof *attributes; i++) {
@@ -144,111 +126,12 @@ static int read_session(struct cli *cli, struct session *session, int argc, char
         return cli_usage("explain what? Give NAME=VALUE, or --client, --from and --to");
     for (int i = optind; i < argc && status == STATUS_DONE; i++)
         status = take_pair(session, argv[i]);
+    if (session->request.attr[ATTR_PROTOCOL_STATE].n == 0)
+        session->request.attr[ATTR_PROTOCOL_STATE] = str_of("RCPT");
     for (int a = ATTR_CLIENT_NAME; a <= ATTR_REVERSE_CLIENT_NAME && session->pretended; a++)
         if (session->request.attr[a].n == 0)
             session->request.attr[a] = str_of("unknown"); /* as Postfix calls a client without a name */
     return status;
-}
-
-/* Deciding. */
-
-static void print(struct session *session, const struct explanation *explanation, const struct request *request)
-{
-    enum login_source source = session->control       ? LOGIN_OF_DAEMON
-                               : session->login.n > 0 ? LOGIN_PRETENDED
-                                                      : LOGIN_ASSUMED_NONE;
-    bool first = session->n_printed++ == 0;
-    if (session->json) {
-        fputs(first ? "" : ",\n", stdout);
-        explain_print_json(explanation, request);
-    } else {
-        fputs(first ? "" : "\n", stdout);
-        explain_print_text(explanation, request, source);
-    }
-}
-
-static int explain_here(struct session *session, const struct request *request, bool *goes_on)
-{
-    struct decide_query query = { .rules = session->rules, .request = request, .now = (int64_t)time(NULL) };
-    struct decision decision;
-    int r = decide(&query, &decision);
-    if (r == 0 && decision.needs_login) {
-        query.logins = (struct login_facts){ .state = LOGIN_KNOWN,
-                                             .names = &session->login,
-                                             .n_names = session->login.n > 0 ? 1 : 0 };
-        r = decide(&query, &decision);
-    }
-    if (r < 0)
-        return cli_fail(EX_OSERR, "out of memory");
-    static struct explanation explanation;
-    explanation_make(&explanation, &decision, &query);
-    print(session, &explanation, request);
-    *goes_on = decision.action != ACTION_REFUSE;
-    return STATUS_DONE;
-}
-
-/* The same by the daemon, with its rules and its store. */
-static int explain_live(struct session *session, const struct request *request, bool *goes_on)
-{
-    struct str name, value;
-    int status = control_put(session->control, "command", str_of("explain"));
-    for (int a = ATTR_PROTOCOL_STATE; a <= ATTR_POLICY_CONTEXT && status == STATUS_DONE; a++)
-        status = control_put(session->control, attribute_name((enum attribute)a), request->attr[a]);
-    if (status == STATUS_DONE)
-        status = control_ask(session->control);
-    if (status != STATUS_DONE)
-        return status;
-    static struct explanation explanation;
-    explanation = (struct explanation){ .n_notes = 0 };
-    while (control_next(session->control, &name, &value))
-        explanation_take(&explanation, name, value);
-    if (explanation.n_notes == 0)
-        return cli_fail(EX_DATAERR, "the daemon does not explain: %.*s",
-                        STR_ARGS(explanation.field[EXPLANATION_ACTION]));
-    print(session, &explanation, request);
-    *goes_on = explanation.field[EXPLANATION_REASON].n == 0;
-    return STATUS_DONE;
-}
-
-static int explain_request(struct session *session, const struct request *request, bool *goes_on)
-{
-    return session->control ? explain_live(session, request, goes_on) : explain_here(session, request, goes_on);
-}
-
-static int explain_state(struct session *session, struct request *request, const char *state, bool *goes_on)
-{
-    request->attr[ATTR_PROTOCOL_STATE] = str_of(state);
-    return explain_request(session, request, goes_on);
-}
-
-/* As Postfix asks with smtpd_delay_reject = no; DATA follows where a recipient was not refused. */
-static int explain_session(struct session *session)
-{
-    struct request request = session->request;
-    struct str sender = request.attr[ATTR_SENDER];
-    char count[16];
-    bool goes_on = true;
-    int accepted = 0;
-    request.attr[ATTR_SENDER] = str_make("", 0);
-    int status = explain_state(session, &request, "CONNECT", &goes_on);
-    request.attr[ATTR_SENDER] = sender;
-    if (status == STATUS_DONE && goes_on)
-        status = explain_state(session, &request, "MAIL", &goes_on);
-    bool mail_taken = goes_on;
-    struct str recipient = str_make("", 0);
-    for (int i = 0; i < session->n_to && status == STATUS_DONE && mail_taken; i++) {
-        request.attr[ATTR_RECIPIENT] = str_of(session->to[i]);
-        status = explain_state(session, &request, "RCPT", &goes_on);
-        if (goes_on && ++accepted == 1)
-            recipient = request.attr[ATTR_RECIPIENT];
-    }
-    if (accepted == 0 || status != STATUS_DONE)
-        return status;
-    /* Postfix names the recipient at DATA where there is one only. */
-    request.attr[ATTR_RECIPIENT] = accepted == 1 ? recipient : str_make("", 0);
-    int n = snprintf(count, sizeof count, "%d", accepted);
-    request.attr[ATTR_RECIPIENT_COUNT] = str_make(count, (size_t)n);
-    return explain_state(session, &request, "DATA", &goes_on);
 }
 
 static int open_rules(struct cli *cli, struct session *session)
@@ -261,24 +144,54 @@ static int open_rules(struct cli *cli, struct session *session)
     return status;
 }
 
+/* The daemon decides, and by the database changes are tried; where it cannot be read, they are offered untried. */
+static int open_daemon(struct cli *cli, struct session *session)
+{
+    enum { BUSY_MS = 500 };
+    struct rule_db *db = NULL;
+    int status = control_open(cli, &session->control);
+    if (status == STATUS_DONE)
+        status = cli_find_database(cli);
+    if (status == STATUS_DONE && rule_db_open(&db, cli->database, DATABASE_EXPECT, BUSY_MS, NULL) == 0)
+        (void)cli_load_rules(db, &session->rules);
+    rule_db_close(db);
+    return status;
+}
+
+/* A command that is offered is for the same database. */
+static char *write_program(const struct cli *cli)
+{
+    char *text = NULL;
+    size_t n = 0;
+    FILE *out = open_memstream(&text, &n);
+    if (!out)
+        return NULL;
+    fputs("gatepost", out);
+    if (cli->config_file) {
+        fputs(" -c ", out);
+        change_write_word(out, str_of(cli->config_file));
+    }
+    if (cli->database) {
+        fputs(" --database ", out);
+        change_write_word(out, str_of(cli->database));
+    }
+    return fclose(out) == 0 ? text : NULL;
+}
+
 static int run_explain(struct cli *cli, int argc, char **argv, const struct option *all_options)
 {
     struct session session = { .login = { "", 0 } };
-    bool goes_on;
     int status = read_session(cli, &session, argc, argv, all_options);
+    if (status == STATUS_DONE && !(session.program = write_program(cli)))
+        status = cli_fail(EX_OSERR, "out of memory");
     if (status == STATUS_DONE)
-        status = session.live ? control_open(cli, &session.control) : open_rules(cli, &session);
-    if (session.request.attr[ATTR_PROTOCOL_STATE].n == 0)
-        session.request.attr[ATTR_PROTOCOL_STATE] = str_of("RCPT");
-    if (session.json && status == STATUS_DONE)
-        fputs("[\n", stdout);
-    if (status == STATUS_DONE) {
-        status = session.pretended ? explain_session(&session) : explain_request(&session, &session.request, &goes_on);
-        if (session.json)
-            fputs("\n]\n", stdout);
-    }
+        status = session.live ? open_daemon(cli, &session) : open_rules(cli, &session);
+    if (status == STATUS_DONE)
+        status = explain_session_run(&session);
+    conclusion_fini(&session.conclusion);
     rules_free(session.rules);
     control_close(session.control);
+    free(session.program);
     return status;
 }
 
@@ -300,7 +213,7 @@ const struct command explain_command = {
     "NAME=VALUE... | --client A [--name N] [--reverse-name N] [--from S] [--to R]... [--sasl U] [--port N] "
     "[--login U | --live]",
     "Decides a request, or a pretended session, and prints each step with the row that mattered.",
-    "gatepost explain --client 203.0.113.9 --from fred@example.net --to bob@example.org",
+    "gatepost explain --client 203.0.113.9 --from a@example.net --to x@example.org",
     explain_options,
     run_explain,
 };

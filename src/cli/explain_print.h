@@ -1,15 +1,15 @@
 /*
- * explain_print: an explanation, for people and for programs.
+ * explain_print: an explained request, for people and for programs.
  */
 #ifndef GATEPOST_CLI_EXPLAIN_PRINT_H
 #define GATEPOST_CLI_EXPLAIN_PRINT_H
 
-#include "core/explanation.h"
+#include "cli/explained.h"
 
-/* Where what is known of logins comes from. */
-enum login_source { LOGIN_ASSUMED_NONE, LOGIN_PRETENDED, LOGIN_OF_DAEMON };
+/* The request, each step, and what Postfix does with the answer. */
+void explain_print_text(const struct explained *x);
 
-void explain_print_text(const struct explanation *explanation, const struct request *request, enum login_source source);
-void explain_print_json(const struct explanation *explanation, const struct request *request);
+/* The same as a JSON object, with the commands and the sentence of the conclusion. */
+void explain_print_json(const struct explained *x);
 
 #endif

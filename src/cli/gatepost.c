@@ -4,19 +4,21 @@
 #include "config.h"
 
 #include "cli/cli.h"
+#include "cli/help.h"
 
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const struct command *const commands[] = {
-    &init_command,   &set_command,    &get_command,  &add_command,     &remove_command, &list_command,
-    &import_command, &export_command, &edit_command, &explain_command, &replay_command, &login_command,
+const struct command *const commands[] = {
+    &init_command,   &set_command,    &get_command,    &add_command,      &remove_command,
+    &list_command,   &import_command, &export_command, &edit_command,     &explain_command,
+    &replay_command, &login_command,  &help_command,   &complete_command, NULL,
 };
 
-enum { N_COMMANDS = sizeof commands / sizeof *commands, MAX_OPTIONS = 32, COMMON_HELP = 'h', COMMON_VERSION = 'V' };
+enum { MAX_OPTIONS = 32, COMMON_HELP = 'h', COMMON_VERSION = 'V' };
 
-static const struct option common_options[] = {
+const struct option common_options[] = {
     { "config", required_argument, NULL, 'c' },
     { "database", required_argument, NULL, 'd' },
     { "control", required_argument, NULL, 's' },
@@ -26,36 +28,6 @@ static const struct option common_options[] = {
     { "version", no_argument, NULL, COMMON_VERSION },
     { NULL, 0, NULL, 0 },
 };
-
-static void print_help(void)
-{
-    printf("usage: gatepost [options] COMMAND [arguments]\n"
-           "Rules of the Postfix policy server gatepost; see gatepost(1).\n\n");
-    for (size_t i = 0; i < N_COMMANDS; i++)
-        printf("  %s %s\n        %s\n", commands[i]->name, commands[i]->arguments, commands[i]->summary);
-    printf("\nBefore or after the command:\n"
-           "  -c, --config FILE  the daemon's configuration file, for the paths\n"
-           "  --database FILE    the database of rules\n"
-           "  --control ENDPOINT where the daemon is asked, unix:/path\n"
-           "  --by NAME          who makes the change, for the history\n"
-           "  --json             JSON, from what lists\n"
-           "  -h, --help         this, or help on the command\n"
-           "  -V, --version\n");
-}
-
-static void print_command_help(const struct command *command)
-{
-    printf("usage: gatepost %s %s\n%s\n\nExample:\n  %s\n", command->name, command->arguments, command->summary,
-           command->example);
-}
-
-static const struct command *find_command(const char *name)
-{
-    for (size_t i = 0; i < N_COMMANDS; i++)
-        if (strcmp(commands[i]->name, name) == 0)
-            return commands[i];
-    return NULL;
-}
 
 /* The command's own options, then the common ones. */
 static void join_options(const struct command *command, struct option all[MAX_OPTIONS])
@@ -82,7 +54,7 @@ static int read_first_options(struct cli *cli, int argc, char **argv)
     opterr = 0;
     for (int c; (c = getopt_long(argc, argv, "+:c:hV", common_options, NULL)) != -1;) {
         if (c == COMMON_HELP) {
-            print_help();
+            help_print_overview();
             return STATUS_DONE;
         }
         if (c == COMMON_VERSION) {
@@ -98,11 +70,11 @@ static int read_first_options(struct cli *cli, int argc, char **argv)
 static int run_command(struct cli *cli, int argc, char **argv)
 {
     struct option all[MAX_OPTIONS];
-    const struct command *command = find_command(argv[0]);
+    const struct command *command = help_find_command(argv[0]);
     if (!command)
         return cli_usage("there is no command \"%s\"", argv[0]);
     if (wants_help(argc, argv)) {
-        print_command_help(command);
+        help_print_command(command);
         return STATUS_DONE;
     }
     join_options(command, all);

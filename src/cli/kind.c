@@ -16,11 +16,19 @@ const struct kind kinds[KIND_COUNT] = {
     { "list", RULE_LOCAL_LIST, NULL, KIND_HAS_REMOTE_MAIL },
 };
 
-const struct kind *kind_by_name(const char *name)
+const struct kind *kind_find(const char *name)
 {
     for (size_t i = 0; i < KIND_COUNT; i++)
         if (strcmp(kinds[i].name, name) == 0)
             return &kinds[i];
+    return NULL;
+}
+
+const struct kind *kind_by_name(const char *name)
+{
+    const struct kind *kind = kind_find(name);
+    if (kind)
+        return kind;
     (void)cli_usage("there is no kind \"%s\": it is deny, allow, grant, refuse, kill, accept, domain, user or list",
                     name);
     return NULL;

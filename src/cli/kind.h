@@ -19,7 +19,10 @@ enum { KIND_COUNT = 9 };
 
 extern const struct kind kinds[KIND_COUNT];
 
-/* NULL where there is no such kind; a message has then been printed. */
+/* NULL where there is no such kind. */
+const struct kind *kind_find(const char *name);
+
+/* The same, with a message where there is none. */
 const struct kind *kind_by_name(const char *name);
 
 /* The kind of a row with this value, for messages and lists. */

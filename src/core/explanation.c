@@ -9,6 +9,7 @@ static const char *const field_names[EXPLANATION_FIELDS] = {
     [EXPLANATION_LOGIN] = "login",
     [EXPLANATION_TOO_MANY_ACCOUNTS] = "too_many_accounts",
     [EXPLANATION_OBSERVE_ALL] = "observe_all",
+    [EXPLANATION_RECIPIENT_IS] = "recipient_is",
 };
 
 static const char *const note_names[EXPLANATION_NOTE_FIELDS] = {
@@ -60,6 +61,21 @@ static void make_note(struct explanation *explanation, size_t i, const struct de
     }
 }
 
+/* What step 10 asks first. Short of memory, it is left open. */
+static struct str whose_recipient(const struct decide_query *query)
+{
+    struct str text = query->request->attr[ATTR_RECIPIENT], answer = str_of("");
+    struct mail_addr recipient;
+    if (!str_is(query->request->attr[ATTR_PROTOCOL_STATE], "RCPT"))
+        return answer;
+    if (mail_parse(&recipient, text, MAIL_AS_SENT) == 0) {
+        bool ours = str_find(text, '@') == text.n || rules_domain(query->rules, recipient.domain, query->now) != NULL;
+        answer = str_of(ours ? "ours" : "foreign");
+    }
+    mail_fini(&recipient);
+    return answer;
+}
+
 void explanation_make(struct explanation *explanation, const struct decision *decision,
                       const struct decide_query *query)
 {
@@ -80,6 +96,7 @@ void explanation_make(struct explanation *explanation, const struct decision *de
     }
     if ((settings->number[SETTING_OBSERVE] & OBSERVE_ALL) != 0)
         field[EXPLANATION_OBSERVE_ALL] = str_of("yes");
+    field[EXPLANATION_RECIPIENT_IS] = whose_recipient(query);
     explanation->n_notes = decision->n_notes;
     for (size_t i = 0; i < decision->n_notes; i++)
         make_note(explanation, i, &decision->notes[i], settings);

@@ -16,7 +16,8 @@ enum explanation_field {
     EXPLANATION_LOGINS, /* what was known: known, unavailable, or nothing where it did not matter */
     EXPLANATION_LOGIN,  /* the login that made the difference */
     EXPLANATION_TOO_MANY_ACCOUNTS,
-    EXPLANATION_OBSERVE_ALL, /* yes */
+    EXPLANATION_OBSERVE_ALL,  /* yes */
+    EXPLANATION_RECIPIENT_IS, /* at RCPT: ours, or foreign */
     EXPLANATION_FIELDS
 };
 

@@ -22,3 +22,14 @@ size_t text_harmless_length(struct str rest)
     bool beyond = (p[0] == 0xed && p[1] >= 0xa0) || (p[0] == 0xf4 && p[1] >= 0x90);
     return overlong || beyond || (n == 3 && is_misleading(p)) ? 0 : n;
 }
+
+bool text_is_harmless(struct str text)
+{
+    for (size_t i = 0, n; i < text.n; i += n) {
+        bool is_ascii = (unsigned char)text.p[i] < 0x80 && !ascii_is_control(text.p[i]);
+        n = is_ascii ? 1 : text_harmless_length(str_from(text, i));
+        if (n == 0)
+            return false;
+    }
+    return true;
+}

@@ -10,4 +10,7 @@
  * control character nor one that a terminal or viewer takes for a line end or shows in another order; else 0. */
 size_t text_harmless_length(struct str rest);
 
+/* All of the text is so, or printable ASCII. */
+bool text_is_harmless(struct str text);
+
 #endif

@@ -2,6 +2,8 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 enum { MAX_BOUND = 6 };
 
@@ -183,28 +185,65 @@ static void read_row(sqlite3_stmt *stmt, struct stored_row *row)
     };
 }
 
-int rule_edit_walk(struct rule_db *db, enum rule_table table, rule_edit_visit *visit, void *context,
-                   struct error *error)
+/* Of the rows that the condition leaves, where one is given with its two texts. */
+static sqlite3_stmt *select_rows(struct rule_db *db, enum rule_table table, const char *from, const char *below)
 {
     const struct rule_table_info *info = &rule_tables[table];
-    char sql[256];
-    (void)snprintf(sql, sizeof sql, "SELECT rowid, %s, %s, %s, note, created, expires FROM %s ORDER BY %s", info->key,
-                   info->client ? info->client : "''", info->value ? info->value : "NULL", info->name, info->key);
+    char sql[320], where[128] = "";
     sqlite3_stmt *stmt = NULL;
-    int r = 0, code = sqlite3_prepare_v2(rule_db_handle(db), sql, -1, &stmt, NULL);
+    if (from)
+        (void)snprintf(where, sizeof where, "WHERE %s >= ?1 AND %s < ?2", info->key, info->key);
+    (void)snprintf(sql, sizeof sql, "SELECT rowid, %s, %s, %s, note, created, expires FROM %s %s ORDER BY %s",
+                   info->key, info->client ? info->client : "''", info->value ? info->value : "NULL", info->name, where,
+                   info->key);
+    int code = sqlite3_prepare_v2(rule_db_handle(db), sql, -1, &stmt, NULL);
+    if (code == SQLITE_OK && from)
+        code = sqlite3_bind_text(stmt, 1, from, -1, SQLITE_TRANSIENT);
+    if (code == SQLITE_OK && from)
+        code = sqlite3_bind_text(stmt, 2, below, -1, SQLITE_TRANSIENT);
     if (code == SQLITE_OK)
-        code = sqlite3_step(stmt);
+        return stmt;
+    (void)sqlite3_finalize(stmt);
+    return NULL;
+}
+
+static int walk(struct rule_db *db, enum rule_table table, const char *from, const char *below, rule_edit_visit *visit,
+                void *context, struct error *error)
+{
+    sqlite3_stmt *stmt = select_rows(db, table, from, below);
+    int r = 0, code = stmt ? sqlite3_step(stmt) : SQLITE_ERROR;
     for (; code == SQLITE_ROW && r == 0; code = r == 0 ? sqlite3_step(stmt) : code) {
         struct stored_row row;
         read_row(stmt, &row);
         if (row.key && row.client)
             r = visit(context, &row);
         else
-            r = rule_db_fail(db, info->name, error);
+            r = rule_db_fail(db, rule_tables[table].name, error);
     }
     if (r == 0 && code != SQLITE_DONE)
-        r = rule_db_fail(db, info->name, error);
+        r = rule_db_fail(db, rule_tables[table].name, error);
     (void)sqlite3_finalize(stmt);
+    return r;
+}
+
+int rule_edit_walk(struct rule_db *db, enum rule_table table, rule_edit_visit *visit, void *context,
+                   struct error *error)
+{
+    return walk(db, table, NULL, NULL, visit, context, error);
+}
+
+int rule_edit_walk_prefix(struct rule_db *db, enum rule_table table, const char *prefix, rule_edit_visit *visit,
+                          void *context, struct error *error)
+{
+    static const char last_character[] = "\xf4\x8f\xbf\xbf";
+    size_t n = strlen(prefix);
+    char *below = malloc(n + sizeof last_character);
+    if (!below)
+        return error_set(error, -ENOMEM, "out of memory");
+    memcpy(below, prefix, n);
+    memcpy(below + n, last_character, sizeof last_character);
+    int r = walk(db, table, prefix, below, visit, context, error);
+    free(below);
     return r;
 }
 

@@ -58,6 +58,10 @@ typedef int rule_edit_visit(void *context, const struct stored_row *row);
 int rule_edit_walk(struct rule_db *db, enum rule_table table, rule_edit_visit *visit, void *context,
                    struct error *error);
 
+/* The same for the rows whose key begins with prefix, at no cost for the others. */
+int rule_edit_walk_prefix(struct rule_db *db, enum rule_table table, const char *prefix, rule_edit_visit *visit,
+                          void *context, struct error *error);
+
 /* What is to be stored. */
 struct new_row {
     enum rule_table table;

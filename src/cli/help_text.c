@@ -1,0 +1,102 @@
+/*
+ * The words of the help. A new command with options has an entry here.
+ */
+#include "cli/help.h"
+
+#include <string.h>
+
+static const struct option_help common_help[] = {
+    { "config", "FILE", "the daemon's configuration file, for the paths; also -c FILE" },
+    { "database", "FILE", "the database of rules" },
+    { "control", "ENDPOINT", "where the daemon is asked, as unix:/path" },
+    { "by", "NAME", "who makes the change, for the history" },
+    { "json", NULL, "JSON, from what lists" },
+    { "help", NULL, "this, or help on the command; also -h" },
+    { "version", NULL, "the version; also -V" },
+    { NULL, NULL, NULL },
+};
+
+static const struct option_help set_help[] = {
+    { "yes", NULL, "relay_for may trust what a sender says of itself" },
+    { NULL, NULL, NULL },
+};
+
+static const struct option_help add_help[] = {
+    { "for", "SPAN", "the rule expires after that time: 90s, 15m, 2h, 7d or 4w" },
+    { "until", "TIME", "the rule expires then: 2027-12-31T18:00, or Unix seconds" },
+    { "note", "TEXT", "a note, for people" },
+    { "client", "BLOCK", "accept: from which clients the sender may relay" },
+    { "any-client", NULL, "accept: from all, and so whoever forges the sender may" },
+    { "relay", NULL, "domain: we are backup MX for it" },
+    { "account", "NAME", "user: the address is an alias of this account" },
+    { "remote-mail", "yes|no", "list: whether clients without authorization may write to it" },
+    { NULL, NULL, NULL },
+};
+
+static const struct option_help remove_help[] = {
+    { "client", "BLOCK", "accept: the row for these clients" },
+    { "any-client", NULL, "accept: the row for all clients" },
+    { NULL, NULL, NULL },
+};
+
+static const struct option_help list_help[] = {
+    { "expired", NULL, "only rules that have expired" },
+    { NULL, NULL, NULL },
+};
+
+static const struct option_help explain_help[] = {
+    { "client", "ADDRESS", "the client of a pretended session" },
+    { "name", "NAME", "its verified host name" },
+    { "reverse-name", "NAME", "its host name as the reverse look-up has it" },
+    { "from", "SENDER", "the sender of the message" },
+    { "to", "RECIPIENT", "a recipient; up to 100 of them" },
+    { "sasl", "USER", "who has logged in by SMTP AUTH" },
+    { "port", "NUMBER", "the port of the server" },
+    { "login", "USER", "pretend that this user has just read mail from there" },
+    { "live", NULL, "the running daemon decides, by the logins on record" },
+    { NULL, NULL, NULL },
+};
+
+static const struct command_help helps[] = {
+    { "set", "gatepost get lists the settings; what they mean is told in gatepost-rules(7).", set_help },
+    { "add",
+      "A KEY is a block (192.0.2.0/24, 192.0.2.1-50, 2001:db8::/32), or with grant also a host name, or with kill and "
+      "accept a pattern of senders (user@host, @host, @.host, @*suffix), or an address or a domain. It is stored in a "
+      "canonical spelling. A key that is there and says the same gets the new expiry and note.",
+      add_help },
+    { "remove", NULL, remove_help },
+    { "list", NULL, list_help },
+    { "explain",
+      "A session goes through CONNECT, MAIL, RCPT for each recipient, and DATA. After each answer stands what Postfix "
+      "does with it; at the end, which command would change it, and a sentence to tell the user. NAME=VALUE are "
+      "attributes of Postfix's policy protocol.",
+      explain_help },
+    { "help", "Without a command, lists all of them.", NULL },
+    { "complete",
+      "The last WORD may be unfinished or empty. Prints one word a line; the line /FILES/ asks the shell for the names "
+      "of files.",
+      NULL },
+};
+
+const struct command_help *help_of(const char *command)
+{
+    for (size_t i = 0; i < sizeof helps / sizeof *helps; i++)
+        if (strcmp(helps[i].command, command) == 0)
+            return &helps[i];
+    return NULL;
+}
+
+static const struct option_help *find(const struct option_help *table, const char *option)
+{
+    for (; table && table->option; table++)
+        if (strcmp(table->option, option) == 0)
+            return table;
+    return NULL;
+}
+
+const struct option_help *help_of_option(const char *command, const char *option)
+{
+    const struct command_help *help = help_of(command);
+    const struct option_help *own = help ? find(help->options, option) : NULL;
+    return own ? own : find(common_help, option);
+}

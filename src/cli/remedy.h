@@ -1,0 +1,19 @@
+/*
+ * remedy: the commands that would change a decision.
+ *
+ * What comes into question is tried on a copy of the rules first: only what would change the decision is offered.
+ * Where the rules cannot be read, it is offered untried.
+ */
+#ifndef GATEPOST_CLI_REMEDY_H
+#define GATEPOST_CLI_REMEDY_H
+
+#include "cli/explained.h"
+
+/* Writes each command as a line of a shell, the best first; after a blank and # what else would be refused then. To be
+ * used as explained_write. */
+void remedy_write(FILE *out, const struct explained *x);
+
+/* Decides with what is known of logins, where it is asked for. Returns 0, or -ENOMEM. */
+int remedy_decide(struct decide_query *query, const struct login_facts *logins, struct decision *decision);
+
+#endif
