@@ -149,7 +149,7 @@ const struct command add_command = {
     "add",
     "KIND KEY... [--for 2h] [--until TIME] [--note TEXT] [--client BLOCK | --any-client] [--relay] [--account NAME] "
     "[--remote-mail yes|no]",
-    "Adds rules, all or none; KIND is deny, allow, grant, refuse, kill, accept, domain, user or list.",
+    "Adds rules, all or none.",
     "gatepost add deny 203.0.113.0/24 --for 2h --note \"port scans\"",
     add_options,
     run_add,

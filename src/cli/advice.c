@@ -173,7 +173,7 @@ static void put_right(FILE *out, const struct explained *x, const struct str *no
 {
     if (attr_of(x, ATTR_SASL_USERNAME).n > 0) {
         fputs("you logged in with your mailbox password", out);
-    } else if (field_of(x, EXPLANATION_LOGIN).n > 0 && str_is(note[NOTE_SETTING], "pop_before_smtp")) {
+    } else if (field_of(x, EXPLANATION_LOGIN).n > 0) {
         explained_put_text(out, field_of(x, EXPLANATION_LOGIN));
         fputs(" has read mail from ", out);
         put_client(out, x);

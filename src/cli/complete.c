@@ -119,6 +119,7 @@ static void offer_values(const char *prefix, const char *name)
 struct rows {
     const struct kind *kind;
     const char *prefix;
+    char *last; /* what was offered last: accept may have a sender for several clients, one after the other */
     size_t n_seen, n_offered;
 };
 
@@ -127,10 +128,12 @@ static int offer_row(void *context, const struct stored_row *row)
     struct rows *rows = context;
     if (++rows->n_seen > ROWS_SEEN_MAX || rows->n_offered == ROWS_MAX)
         return -ECANCELED;
-    if (kind_of(rows->kind->table, row->value) == rows->kind) {
-        offer(rows->prefix, str_of(row->key), "");
-        rows->n_offered++;
-    }
+    if (kind_of(rows->kind->table, row->value) != rows->kind || (rows->last && strcmp(rows->last, row->key) == 0))
+        return 0;
+    offer(rows->prefix, str_of(row->key), "");
+    rows->n_offered++;
+    free(rows->last);
+    rows->last = strdup(row->key);
     return 0;
 }
 
@@ -143,6 +146,7 @@ static void offer_rows(const struct typed *typed, const char *kind)
     if (rule_db_open(&db, typed->cli->database, DATABASE_EXPECT, BUSY_MS, NULL) == 0)
         (void)rule_edit_walk_prefix(db, rows.kind->table, typed->prefix, offer_row, &rows, NULL);
     rule_db_close(db);
+    free(rows.last);
 }
 
 /* Which. */

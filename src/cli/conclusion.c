@@ -10,28 +10,14 @@
 
 /* Taking. */
 
-/* What the step that answered found, with the row or the setting as the command line calls them. */
+/* What the step that answered found. */
 static void write_because(FILE *out, const struct explained *x)
 {
     const struct str *note = explained_answer(x);
     if (!note)
         return;
     explained_put_text(out, note[NOTE_WHY]);
-    if (note[NOTE_KEY].n > 0) {
-        fprintf(out, ": %.*s ", STR_ARGS(note[NOTE_TABLE]));
-        explained_put_text(out, note[NOTE_KEY]);
-        if (note[NOTE_CLIENT].n > 0)
-            fprintf(out, " from %.*s", STR_ARGS(note[NOTE_CLIENT]));
-        if (note[NOTE_VALUE].n > 0) {
-            fputs(", ", out);
-            explained_put_text(out, note[NOTE_VALUE]);
-        }
-    }
-    if (note[NOTE_SETTING].n > 0) {
-        fprintf(out, "; %.*s is \"", STR_ARGS(note[NOTE_SETTING]));
-        explained_put_text(out, note[NOTE_SETTING_VALUE]);
-        fputc('"', out);
-    }
+    explained_put_row(out, note);
 }
 
 static bool make_room(struct conclusion *conclusion)

@@ -212,7 +212,7 @@ const struct command explain_command = {
     "explain",
     "NAME=VALUE... | --client A [--name N] [--reverse-name N] [--from S] [--to R]... [--sasl U] [--port N] "
     "[--login U | --live]",
-    "Decides a request, or a pretended session, and prints each step with the row that mattered.",
+    "Decides a request or a session, and says why, step by step.",
     "gatepost explain --client 203.0.113.9 --from a@example.net --to x@example.org",
     explain_options,
     run_explain,

@@ -8,28 +8,6 @@
 
 #include <stdlib.h>
 
-static void print_row(const struct str *note)
-{
-    if (note[NOTE_TABLE].n > 0) {
-        printf("  [%.*s ", STR_ARGS(note[NOTE_TABLE]));
-        cli_put_str(stdout, note[NOTE_KEY]);
-        if (note[NOTE_CLIENT].n > 0) {
-            fputs(" from ", stdout);
-            cli_put_str(stdout, note[NOTE_CLIENT]);
-        }
-        if (note[NOTE_COLUMN].n > 0 && note[NOTE_VALUE].n > 0) {
-            printf(", %.*s ", STR_ARGS(note[NOTE_COLUMN]));
-            cli_put_str(stdout, note[NOTE_VALUE]);
-        }
-        fputs("]", stdout);
-    }
-    if (note[NOTE_SETTING].n > 0) {
-        printf("  [setting %.*s = \"", STR_ARGS(note[NOTE_SETTING]));
-        cli_put_str(stdout, note[NOTE_SETTING_VALUE]);
-        fputs("\"]", stdout);
-    }
-}
-
 static enum paint paint_of_outcome(enum outcome outcome)
 {
     switch (outcome) {
@@ -54,17 +32,28 @@ static enum paint paint_of_note(const struct str *note, enum outcome outcome)
     return str_is(note[NOTE_OUTCOME], "observed") ? PAINT_WARNING : paint_of_outcome(outcome);
 }
 
+/* What follows the step on a line of its own; empty for most. */
+static void print_reason(const struct str *note, enum paint color)
+{
+    if (note[NOTE_REASON].n == 0)
+        return;
+    printf("%s%20s ", paint(stdout, color), "");
+    if (str_is(note[NOTE_OUTCOME], "observed"))
+        printf("would refuse: %.*s (observed, so the next step decides)", STR_ARGS(note[NOTE_REASON]));
+    else
+        printf("%.*s", STR_ARGS(note[NOTE_REASON]));
+    printf("%s\n", paint(stdout, PAINT_OFF));
+}
+
 static void print_note(const struct str *note, enum outcome outcome)
 {
-    fputs(paint(stdout, paint_of_note(note, outcome)), stdout);
+    enum paint color = paint_of_note(note, outcome);
+    fputs(paint(stdout, color), stdout);
     printf("  %2.*s %-14.*s  ", STR_ARGS(note[NOTE_STEP]), STR_ARGS(note[NOTE_NAME]));
     cli_put_str(stdout, note[NOTE_WHY]);
-    print_row(note);
-    if (str_is(note[NOTE_OUTCOME], "observed"))
-        printf("\n%20s would refuse: %.*s (observed, so the next step decides)", "", STR_ARGS(note[NOTE_REASON]));
-    else if (note[NOTE_REASON].n > 0)
-        printf("\n%20s %.*s", "", STR_ARGS(note[NOTE_REASON]));
+    explained_put_row(stdout, note);
     printf("%s\n", paint(stdout, PAINT_OFF));
+    print_reason(note, color);
 }
 
 static void print_head(const struct request *request)

@@ -18,14 +18,15 @@ static int take(struct session *session, const struct request *request, const st
         .now = (int64_t)time(NULL),
         .program = session->program,
     };
-    if (session->json) {
-        fputs(session->conclusion.n > 0 ? ",\n" : "", stdout);
-        explain_print_json(&x);
-    } else {
-        fputs(session->conclusion.n > 0 ? "\n" : "", stdout);
-        explain_print_text(&x);
-    }
+    bool first = session->n_printed++ == 0;
     *goes_on = explained_reason(&x) == REASON_NONE || explained_is_postmaster(&x);
+    if (session->json) {
+        fputs(first ? "" : ",\n", stdout);
+        explain_print_json(&x);
+        return STATUS_DONE;
+    }
+    fputs(first ? "" : "\n", stdout);
+    explain_print_text(&x);
     return conclusion_add(&session->conclusion, &x) < 0 ? cli_fail(EX_OSERR, "out of memory") : STATUS_DONE;
 }
 

@@ -20,6 +20,7 @@ struct session {
     char *program;           /* how gatepost is to be called for a change; owned */
     struct rules *rules;     /* to decide by, or with live to try changes by, and then maybe NULL */
     struct control *control; /* with live: the daemon to ask */
+    size_t n_printed;
     struct conclusion conclusion;
 };
 

@@ -1,5 +1,6 @@
 #include "cli/explained.h"
 
+#include "cli/cli.h"
 #include "core/text.h"
 
 #include <stdlib.h>
@@ -60,13 +61,16 @@ bool explained_is_copied(const struct explained *x, struct str *to)
     return true;
 }
 
+/* After an OK, or where permit_sasl_authenticated comes next, Postfix sends on a routed recipient at a domain that it
+ * delivers itself. At any other check_recipient_access drops the OK, and without one reject_unauth_destination refuses.
+ */
 static enum outcome outcome_of_recipient(const struct explained *x, bool ok)
 {
-    bool foreign = str_is(x->explanation->field[EXPLANATION_RECIPIENT_IS], "foreign");
-    bool sasl = x->request->attr[ATTR_SASL_USERNAME].n > 0; /* permit_sasl_authenticated comes next */
-    if (explained_is_routed(x) && !sasl)
-        return OUTCOME_LEFT;
-    if (!foreign)
+    struct str recipient_is = x->explanation->field[EXPLANATION_RECIPIENT_IS];
+    bool sasl = x->request->attr[ATTR_SASL_USERNAME].n > 0;
+    if (explained_is_routed(x))
+        return sasl || (ok && str_is(recipient_is, "local")) ? OUTCOME_RELAYED : OUTCOME_LEFT;
+    if (!str_is(recipient_is, "foreign"))
         return OUTCOME_TAKEN;
     return ok || sasl ? OUTCOME_RELAYED : OUTCOME_LEFT;
 }
@@ -119,6 +123,28 @@ void explained_put_sender(FILE *out, const struct explained *x)
 void explained_put_recipient(FILE *out, const struct explained *x)
 {
     explained_put_text(out, mail_trim(x->request->attr[ATTR_RECIPIENT]));
+}
+
+void explained_put_row(FILE *out, const struct str *note)
+{
+    if (note[NOTE_TABLE].n > 0) {
+        fprintf(out, "  [%.*s ", STR_ARGS(note[NOTE_TABLE]));
+        cli_put_str(out, note[NOTE_KEY]);
+        if (note[NOTE_CLIENT].n > 0) {
+            fputs(" from ", out);
+            cli_put_str(out, note[NOTE_CLIENT]);
+        }
+        if (note[NOTE_COLUMN].n > 0 && note[NOTE_VALUE].n > 0) {
+            fprintf(out, ", %.*s ", STR_ARGS(note[NOTE_COLUMN]));
+            cli_put_str(out, note[NOTE_VALUE]);
+        }
+        fputs("]", out);
+    }
+    if (note[NOTE_SETTING].n > 0) {
+        fprintf(out, "  [setting %.*s = \"", STR_ARGS(note[NOTE_SETTING]));
+        cli_put_str(out, note[NOTE_SETTING_VALUE]);
+        fputs("\"]", out);
+    }
 }
 
 char *explained_text(explained_write *write, const struct explained *x)

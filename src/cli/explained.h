@@ -24,7 +24,7 @@ struct explained {
 enum outcome {
     OUTCOME_OPEN,    /* nothing yet, or nothing that concerns a message */
     OUTCOME_TAKEN,   /* ours */
-    OUTCOME_RELAYED, /* foreign, and sent on */
+    OUTCOME_RELAYED, /* sent on to another server */
     OUTCOME_LEFT,    /* left to Postfix's reject_unauth_destination, which lets its own domains through alone */
     OUTCOME_DEFERRED,
     OUTCOME_REFUSED
@@ -43,7 +43,7 @@ const struct str *explained_observed(const struct explained *x);
 
 bool explained_is_state(const struct explained *x, const char *state);
 
-/* The recipient is one that Postfix sends on to where its local part says, and only where it trusts the client. */
+/* The recipient is one that Postfix would send on to where its local part says. */
 bool explained_is_routed(const struct explained *x);
 
 /* The recipient is postmaster without a domain, which Postfix takes without asking anybody. */
@@ -59,6 +59,9 @@ void explained_put_recipient(FILE *out, const struct explained *x);
 
 /* Writes the text, cut off where it is longer than anybody would read. */
 void explained_put_text(FILE *out, struct str text);
+
+/* Writes the row and the setting that mattered to a step, each in brackets, with ? for what could steer a terminal. */
+void explained_put_row(FILE *out, const struct str *note);
 
 /* Calls write with a stream, and returns what it wrote there; the caller frees it. NULL where memory is short. */
 typedef void explained_write(FILE *out, const struct explained *x);

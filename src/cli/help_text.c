@@ -6,7 +6,7 @@
 #include <string.h>
 
 static const struct option_help common_help[] = {
-    { "config", "FILE", "the daemon's configuration file, for the paths; also -c FILE" },
+    { "config", "FILE", "the daemon's configuration file, for paths; also -c" },
     { "database", "FILE", "the database of rules" },
     { "control", "ENDPOINT", "where the daemon is asked, as unix:/path" },
     { "by", "NAME", "who makes the change, for the history" },
@@ -58,9 +58,14 @@ static const struct option_help explain_help[] = {
 };
 
 static const struct command_help helps[] = {
-    { "set", "gatepost get lists the settings; what they mean is told in gatepost-rules(7).", set_help },
+    { "set",
+      "gatepost get lists the settings; what they mean is told in gatepost-rules(7). Those that open the relay to "
+      "forged "
+      "senders want --yes.",
+      set_help },
     { "add",
-      "A KEY is a block (192.0.2.0/24, 192.0.2.1-50, 2001:db8::/32), or with grant also a host name, or with kill and "
+      "KIND is deny, allow, grant, refuse, kill, accept, domain, user or list. A KEY is a block (192.0.2.0/24, "
+      "192.0.2.1-50, 2001:db8::/32), or with grant also a host name, or with kill and "
       "accept a pattern of senders (user@host, @host, @.host, @*suffix), or an address or a domain. It is stored in a "
       "canonical spelling. A key that is there and says the same gets the new expiry and note.",
       add_help },

@@ -20,7 +20,7 @@ static int run_init(struct cli *cli, int argc, char **argv, const struct option 
 const struct command init_command = {
     "init",
     "",
-    "Creates the database of rules, or brings it to this version's schema.",
+    "Creates the database of rules, or brings it up to date.",
     "gatepost init --database /var/lib/gatepost/gatepost.db",
     NULL,
     run_init,

@@ -252,7 +252,7 @@ static int run_login(struct cli *cli, int argc, char **argv, const struct option
 const struct command login_command = {
     "login",
     "add USER ADDRESS | list [--json] | remove ADDRESS",
-    "Records, lists or removes mailbox logins, through the running daemon.",
+    "Records, lists or removes mailbox logins, by the daemon.",
     "gatepost login add alice@example.com 192.0.2.7",
     NULL,
     run_login,

@@ -31,27 +31,27 @@ static bool is_about_sender(struct str status)
     return status.n > 4 && memcmp(status.p + status.n - 4, ".1.7", 4) == 0;
 }
 
-static void put_refusal(FILE *out, const struct explained *x, enum attribute about, const char *what)
+/* At RCPT Postfix turns a status about the sender into one about a recipient. */
+static void put_status(FILE *out, struct str status, bool is_recipient)
+{
+    if (is_recipient && is_about_sender(status)) {
+        (void)fwrite(status.p, 1, status.n - 1, out);
+        fputc('3', out);
+    } else {
+        explained_put_text(out, status);
+    }
+}
+
+static void put_refusal(FILE *out, const struct explained *x, struct str subject, const char *what)
 {
     struct refusal refusal = read_refusal(x->explanation->field[EXPLANATION_ACTION]);
     explained_put_text(out, refusal.code);
     fputc(' ', out);
-    if (about == ATTR_RECIPIENT && is_about_sender(refusal.status)) /* which Postfix turns into a recipient's */
-        fprintf(out, "%.*s3", (int)refusal.status.n - 1, refusal.status.p);
-    else
-        explained_put_text(out, refusal.status);
+    put_status(out, refusal.status, explained_is_state(x, "RCPT"));
     fputs(" <", out);
-    if (about == ATTR_PROTOCOL_STATE)
-        explained_put_text(out, x->request->attr[about]);
-    else
-        explained_put_text(out, mail_trim(x->request->attr[about]));
+    explained_put_text(out, subject);
     fprintf(out, ">: %s rejected: ", what);
     explained_put_text(out, refusal.text);
-}
-
-void postfix_reply_write_refusal(FILE *out, const struct explained *x)
-{
-    put_refusal(out, x, ATTR_RECIPIENT, "Recipient address");
 }
 
 static bool ends_session(const struct explained *x)
@@ -69,15 +69,16 @@ static const char *early_restrictions(const struct explained *x)
 static void write_refused(FILE *out, const struct explained *x)
 {
     fputs("answers ", out);
-    if (explained_is_state(x, "DATA") || explained_is_state(x, "END-OF-MESSAGE")) {
-        put_refusal(out, x, ATTR_PROTOCOL_STATE, explained_is_state(x, "DATA") ? "Data command" : "End-of-data");
-    } else if (explained_is_state(x, "ETRN")) {
-        fputs("so to ETRN", out);
-    } else if (explained_is_state(x, "RCPT") || explained_is_state(x, "VRFY")) {
-        postfix_reply_write_refusal(out, x);
-    } else {
+    if (explained_is_state(x, "DATA"))
+        put_refusal(out, x, str_of("DATA"), "Data command");
+    else if (explained_is_state(x, "END-OF-MESSAGE"))
+        put_refusal(out, x, str_of("END-OF-MESSAGE"), "End-of-data");
+    else if (explained_is_state(x, "ETRN"))
+        put_refusal(out, x, str_of("the domain"), "Etrn command");
+    else if (explained_is_state(x, "RCPT") || explained_is_state(x, "VRFY"))
+        put_refusal(out, x, mail_trim(x->request->attr[ATTR_RECIPIENT]), "Recipient address");
+    else
         fprintf(out, "so to each RCPT, or here with gatepost in %s and smtpd_delay_reject = no", early_restrictions(x));
-    }
     if (ends_session(x))
         fputs(", and closes the session", out);
 }
@@ -92,7 +93,7 @@ static void put_relay_denied(FILE *out, const struct explained *x)
 static void write_left(FILE *out, const struct explained *x)
 {
     if (explained_is_routed(x) && str_is(x->explanation->field[EXPLANATION_ACTION], "OK")) {
-        fputs("drops the OK, since check_recipient_access permits no routed recipient: ", out);
+        fputs("drops the OK, since check_recipient_access permits no routed recipient at such a domain: ", out);
         put_relay_denied(out, x);
         fputs("; with check_policy_service directly in smtpd_relay_restrictions it counts", out);
         return;
@@ -121,6 +122,12 @@ static bool is_after_message(const struct explained *x)
     return explained_is_state(x, "DATA") || explained_is_state(x, "END-OF-MESSAGE");
 }
 
+/* Whatever smtpd_delay_reject is. */
+static bool is_asked_late(const struct explained *x)
+{
+    return explained_is_state(x, "RCPT") || explained_is_state(x, "VRFY") || explained_is_state(x, "ETRN");
+}
+
 static void write_passed(FILE *out, const struct explained *x)
 {
     struct str archive;
@@ -129,7 +136,7 @@ static void write_passed(FILE *out, const struct explained *x)
         explained_put_text(out, archive);
     } else if (is_after_message(x)) {
         fputs("takes the message", out);
-    } else if (explained_is_state(x, "VRFY") || explained_is_state(x, "ETRN")) {
+    } else if (is_asked_late(x)) {
         fputs("goes on", out);
     } else {
         fprintf(out, "goes on; it asks here only with gatepost in %s and smtpd_delay_reject = no",

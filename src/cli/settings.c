@@ -72,12 +72,7 @@ static int run_set(struct cli *cli, int argc, char **argv, const struct option *
 static const struct option set_options[] = { { "yes", no_argument, NULL, OPTION_YES }, { NULL, 0, NULL, 0 } };
 
 const struct command set_command = {
-    "set",
-    "NAME VALUE [--yes]",
-    "Changes a setting; those that open the relay to forged senders want --yes.",
-    "gatepost set pop_before_smtp 15",
-    set_options,
-    run_set,
+    "set", "NAME VALUE [--yes]", "Changes a setting.", "gatepost set pop_before_smtp 15", set_options, run_set,
 };
 
 /* The settings in force, through the same loader as the daemon's. */

@@ -64,16 +64,19 @@ static void make_note(struct explanation *explanation, size_t i, const struct de
 /* What step 10 asks first. Short of memory, it is left open. */
 static struct str whose_recipient(const struct decide_query *query)
 {
-    struct str text = query->request->attr[ATTR_RECIPIENT], answer = str_of("");
+    struct str text = query->request->attr[ATTR_RECIPIENT];
     struct mail_addr recipient;
+    const char *answer = "";
     if (!str_is(query->request->attr[ATTR_PROTOCOL_STATE], "RCPT"))
-        return answer;
+        return str_of("");
+    if (str_find(text, '@') == text.n)
+        return str_of("local");
     if (mail_parse(&recipient, text, MAIL_AS_SENT) == 0) {
-        bool ours = str_find(text, '@') == text.n || rules_domain(query->rules, recipient.domain, query->now) != NULL;
-        answer = str_of(ours ? "ours" : "foreign");
+        const struct rule *domain = rules_domain(query->rules, recipient.domain, query->now);
+        answer = !domain ? "foreign" : rule_value(domain) == RULE_DOMAIN_LOCAL ? "local" : "relay";
     }
     mail_fini(&recipient);
-    return answer;
+    return str_of(answer);
 }
 
 void explanation_make(struct explanation *explanation, const struct decision *decision,

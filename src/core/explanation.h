@@ -17,7 +17,7 @@ enum explanation_field {
     EXPLANATION_LOGIN,  /* the login that made the difference */
     EXPLANATION_TOO_MANY_ACCOUNTS,
     EXPLANATION_OBSERVE_ALL,  /* yes */
-    EXPLANATION_RECIPIENT_IS, /* at RCPT: ours, or foreign */
+    EXPLANATION_RECIPIENT_IS, /* at RCPT: local or relay, as its domain is, or foreign */
     EXPLANATION_FIELDS
 };
 

@@ -314,6 +314,43 @@ START_TEST(edits_are_one_transaction_with_their_author)
 }
 END_TEST
 
+static int count_row(void *context, const struct stored_row *row)
+{
+    size_t *n = context;
+    (void)row;
+    return ++*n == 3 ? -ECANCELED : 0;
+}
+
+START_TEST(rows_are_walked_by_the_beginning_of_their_key)
+{
+    static const struct {
+        const char *prefix;
+        int result;
+        size_t n;
+    } walks[] = {
+        { "", -ECANCELED, 3 }, { "192.0.2.1", 0, 2 }, { "192.0.2.10", 0, 1 }, { "192.0.2.2", 0, 1 },
+        { "192.0.2.3", 0, 0 }, { "'", 0, 0 },         { "\xff", 0, 0 },       { "%", 0, 0 },
+    };
+    struct error error = { "" };
+    struct rule_edit edit;
+    begin();
+    struct rule_db *db = open_db(DATABASE_CREATE);
+    ck_assert_int_eq(rule_edit_begin(&edit, db, &error), 0);
+    ck_assert_int_eq(
+        rule_db_exec(db, "INSERT INTO access_block (block) VALUES ('192.0.2.1'), ('192.0.2.10'), ('192.0.2.2')",
+                     &error),
+        0);
+    ck_assert_int_eq(rule_edit_commit(&edit, "alice", &error), 0);
+    for (size_t i = 0; i < sizeof walks / sizeof *walks; i++) {
+        size_t n = 0;
+        int r = rule_edit_walk_prefix(db, RULE_ACCESS_BLOCK, walks[i].prefix, count_row, &n, &error);
+        ck_assert_msg(r == walks[i].result && n == walks[i].n, "\"%s\": %d, %zu rows", walks[i].prefix, r, n);
+    }
+    rule_db_close(db);
+    end();
+}
+END_TEST
+
 START_TEST(lock_of_another_writer_is_an_error_with_words)
 {
     struct error error = { "" };
@@ -345,6 +382,7 @@ int main(void)
     tcase_add_test(tcase, changes_of_others_are_noticed);
     tcase_add_test(tcase, database_may_be_moved_over_one_with_a_log);
     tcase_add_test(tcase, edits_are_one_transaction_with_their_author);
+    tcase_add_test(tcase, rows_are_walked_by_the_beginning_of_their_key);
     tcase_add_test(tcase, lock_of_another_writer_is_an_error_with_words);
     return suite_run(suite);
 }
