@@ -42,10 +42,21 @@ static bool is_key(enum rule_table table, struct str text)
     return good;
 }
 
+static bool is_value(enum setting setting, struct str value)
+{
+    struct settings settings;
+    settings_init(&settings);
+    bool good = text_is_harmless(value) && settings_set(&settings, setting, value, NULL) == 0;
+    settings_fini(&settings);
+    return good;
+}
+
 bool change_is_sound(const struct change *change)
 {
     if (change->verb == CHANGE_SET)
-        return text_is_harmless(change->value);
+        return is_value(change->setting, change->value);
+    if (!change->kind)
+        return false;
     for (size_t i = 0; i < change->n_keys; i++)
         if (!is_key(change->kind->table, change->keys[i]))
             return false;

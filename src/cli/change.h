@@ -16,7 +16,7 @@ enum { CHANGE_KEYS = 4 };
 /* What does not apply is all zeros. */
 struct change {
     enum change_verb verb;
-    const struct kind *kind; /* of a row */
+    const struct kind *kind; /* of a row; NULL: of a table that is not known */
     struct str keys[CHANGE_KEYS];
     size_t n_keys;
     struct str client;    /* of accept; empty: any */
@@ -25,7 +25,7 @@ struct change {
     struct str value;     /* its value */
 };
 
-/* Whether the command would be taken: its keys are understood, and no terminal or shell is misled by them. */
+/* Whether the command would be understood, and no terminal or shell misled by it. */
 bool change_is_sound(const struct change *change);
 
 /* Writes the arguments of gatepost, as words of a shell. */

@@ -96,13 +96,13 @@ static void print_client_reading(const struct explained *x)
 static void print_address_reading(struct str text, enum mail_reading reading, const char *what, const char *when_bare)
 {
     struct mail_addr addr;
-    if (text.n > 0 && mail_parse(&addr, text, reading) == 0) {
+    if (mail_trim(text).n > 0 && mail_parse(&addr, text, reading) == 0) {
         if (!str_equal(text, addr.whole)) {
             printf("     the %s is compared as ", what);
             cli_put_str(stdout, addr.whole);
             fputc('\n', stdout);
         }
-        if (addr.domain.n == 0 && addr.whole.n > 0)
+        if (addr.domain.n == 0)
             printf("     the %s has no domain%s\n", what, when_bare);
         mail_fini(&addr);
     }

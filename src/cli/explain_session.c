@@ -1,7 +1,6 @@
 #include "cli/explain_session.h"
 
 #include "cli/explain_print.h"
-#include "cli/remedy.h"
 
 #include <time.h>
 
@@ -38,7 +37,7 @@ static int explain_here(struct session *session, const struct request *request, 
                                   .n_names = session->login.n > 0 ? 1 : 0 };
     struct decide_query query = { .rules = session->rules, .request = request, .now = (int64_t)time(NULL) };
     struct decision decision;
-    if (remedy_decide(&query, &logins, &decision) < 0)
+    if (explained_decide(&query, &logins, &decision) < 0)
         return cli_fail(EX_OSERR, "out of memory");
     explanation_make(&explanation, &decision, &query);
     return take(session, request, &explanation, goes_on);

@@ -7,6 +7,16 @@
 
 enum { SHOWN_MAX_BYTES = 256 };
 
+int explained_decide(struct decide_query *query, const struct login_facts *logins, struct decision *decision)
+{
+    query->logins = (struct login_facts){ .state = LOGIN_NOT_ASKED };
+    int r = decide(query, decision);
+    if (r < 0 || !decision->needs_login)
+        return r;
+    query->logins = *logins;
+    return decide(query, decision);
+}
+
 bool explained_is_state(const struct explained *x, const char *state)
 {
     return str_is(x->request->attr[ATTR_PROTOCOL_STATE], state);
@@ -97,7 +107,8 @@ void explained_put_text(FILE *out, struct str text)
         size_t wide = text_harmless_length(str_from(text, n));
         n += wide ? wide : 1;
     }
-    (void)fwrite(text.p, 1, n, out);
+    if (n > 0)
+        (void)fwrite(text.p, 1, n, out);
     if (n < text.n)
         fputs("...", out);
 }

@@ -20,6 +20,9 @@ struct explained {
     const char *program; /* how gatepost is to be called, as words of a shell */
 };
 
+/* Decides with what is known of logins, where it is asked for. Returns 0, or -ENOMEM. */
+int explained_decide(struct decide_query *query, const struct login_facts *logins, struct decision *decision);
+
 /* What becomes of it. */
 enum outcome {
     OUTCOME_OPEN,    /* nothing yet, or nothing that concerns a message */

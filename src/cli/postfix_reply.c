@@ -42,12 +42,12 @@ static void put_status(FILE *out, struct str status, bool is_recipient)
     }
 }
 
-static void put_refusal(FILE *out, const struct explained *x, struct str subject, const char *what)
+static void put_refusal(FILE *out, const struct explained *x, struct str subject, const char *what, bool is_recipient)
 {
     struct refusal refusal = read_refusal(x->explanation->field[EXPLANATION_ACTION]);
     explained_put_text(out, refusal.code);
     fputc(' ', out);
-    put_status(out, refusal.status, explained_is_state(x, "RCPT"));
+    put_status(out, refusal.status, is_recipient);
     fputs(" <", out);
     explained_put_text(out, subject);
     fprintf(out, ">: %s rejected: ", what);
@@ -66,19 +66,34 @@ static const char *early_restrictions(const struct explained *x)
     return explained_is_state(x, "MAIL") ? "smtpd_sender_restrictions" : "smtpd_client_restrictions";
 }
 
+/* Whatever smtpd_delay_reject is. */
+static bool is_asked_late(const struct explained *x)
+{
+    return explained_is_state(x, "RCPT") || explained_is_state(x, "VRFY") || explained_is_state(x, "ETRN");
+}
+
+static bool is_after_message(const struct explained *x)
+{
+    return explained_is_state(x, "DATA") || explained_is_state(x, "END-OF-MESSAGE");
+}
+
 static void write_refused(FILE *out, const struct explained *x)
 {
+    static const char recipient[] = "Recipient address";
     fputs("answers ", out);
     if (explained_is_state(x, "DATA"))
-        put_refusal(out, x, str_of("DATA"), "Data command");
+        put_refusal(out, x, str_of("DATA"), "Data command", false);
     else if (explained_is_state(x, "END-OF-MESSAGE"))
-        put_refusal(out, x, str_of("END-OF-MESSAGE"), "End-of-data");
+        put_refusal(out, x, str_of("END-OF-MESSAGE"), "End-of-data", false);
     else if (explained_is_state(x, "ETRN"))
-        put_refusal(out, x, str_of("the domain"), "Etrn command");
+        put_refusal(out, x, str_of("the domain"), "Etrn command", false);
     else if (explained_is_state(x, "RCPT") || explained_is_state(x, "VRFY"))
-        put_refusal(out, x, mail_trim(x->request->attr[ATTR_RECIPIENT]), "Recipient address");
+        put_refusal(out, x, mail_trim(x->request->attr[ATTR_RECIPIENT]), recipient, true);
     else
-        fprintf(out, "so to each RCPT, or here with gatepost in %s and smtpd_delay_reject = no", early_restrictions(x));
+        put_refusal(out, x, str_of("the recipient"), recipient, true);
+    if (!is_asked_late(x) && !is_after_message(x))
+        fprintf(out, " to each RCPT, and here already with gatepost in %s and smtpd_delay_reject = no",
+                early_restrictions(x));
     if (ends_session(x))
         fputs(", and closes the session", out);
 }
@@ -115,17 +130,6 @@ static void write_recipient(FILE *out, const struct explained *x, enum outcome o
         fputs("permits it; smtpd_recipient_restrictions and the look-up of the recipient still apply", out);
     else
         fputs("goes on: reject_unauth_destination lets its own domains pass, and the recipient is looked up", out);
-}
-
-static bool is_after_message(const struct explained *x)
-{
-    return explained_is_state(x, "DATA") || explained_is_state(x, "END-OF-MESSAGE");
-}
-
-/* Whatever smtpd_delay_reject is. */
-static bool is_asked_late(const struct explained *x)
-{
-    return explained_is_state(x, "RCPT") || explained_is_state(x, "VRFY") || explained_is_state(x, "ETRN");
 }
 
 static void write_passed(FILE *out, const struct explained *x)

@@ -1,20 +1,8 @@
 #include "cli/remedy.h"
 
-#include "cli/change.h"
+#include "cli/plan.h"
 
 #include <stdlib.h>
-
-/* One or two changes that go together. */
-enum { PLAN_MAX = 2 };
-
-struct plan {
-    struct change change[PLAN_MAX];
-    size_t n;
-    const char *remark;                     /* or NULL */
-    char key[CHANGE_KEYS][RULE_TEXT_BYTES]; /* of rows that were found while trying */
-};
-
-enum goal { GOAL_OTHER_REASON, GOAL_RELAY, GOAL_NO_RELAY };
 
 struct remedy {
     FILE *out;
@@ -25,98 +13,6 @@ struct remedy {
     size_t n_written;
 };
 
-int remedy_decide(struct decide_query *query, const struct login_facts *logins, struct decision *decision)
-{
-    query->logins = (struct login_facts){ .state = LOGIN_NOT_ASKED };
-    int r = decide(query, decision);
-    if (r < 0 || !decision->needs_login)
-        return r;
-    query->logins = *logins;
-    return decide(query, decision);
-}
-
-/* Trying. */
-
-/* What the explanation tells of logins: the one that counted, or that none did. */
-static int decide_again(const struct explained *x, const struct rules *rules, struct decision *decision)
-{
-    const struct str *field = x->explanation->field;
-    bool away = str_is(field[EXPLANATION_LOGINS], "unavailable");
-    struct login_facts logins = { .state = away ? LOGIN_UNAVAILABLE : LOGIN_KNOWN,
-                                  .names = &field[EXPLANATION_LOGIN],
-                                  .n_names = field[EXPLANATION_LOGIN].n > 0 ? 1 : 0 };
-    struct decide_query query = { .rules = rules, .request = x->request, .now = x->now };
-    return remedy_decide(&query, &logins, decision);
-}
-
-static bool is_reached(const struct remedy *remedy, const struct decision *decision)
-{
-    if (remedy->goal == GOAL_OTHER_REASON)
-        return decision->reason != explained_reason(remedy->x);
-    return (decision->action == ACTION_OK) == (remedy->goal == GOAL_RELAY);
-}
-
-/* The same row again, in another spelling, or a broader one: it has to go, too. */
-static bool add_row(struct plan *plan, struct change *change, const struct rule *rule)
-{
-    char client[BLOCK_TEXT_SIZE];
-    if (change->verb != CHANGE_REMOVE || change->n_keys == CHANGE_KEYS || !rule ||
-        rule_table(rule) != change->kind->table)
-        return false;
-    struct str value = rule_value_text(rule);
-    if (change->kind->value && !str_is(value, change->kind->value))
-        return false;
-    if (change->kind->table == RULE_ACCEPT_ENTRY && !str_equal(rule_client_text(rule, client), change->client))
-        return false;
-    char *text = plan->key[change->n_keys];
-    struct str key = rule_key_text(rule, text);
-    for (size_t i = 0; i < key.n; i++)
-        text[i] = key.p[i];
-    change->keys[change->n_keys++] = str_make(text, key.n);
-    return true;
-}
-
-/* Returns 1 where the plan does it, 0 where it does not, or a negative errno. */
-static int try(const struct remedy *remedy, struct plan *plan, struct decision *decision, struct rules *rules)
-{
-    int r = 0;
-    for (size_t i = 0; i < plan->n && r == 0; i++) {
-        struct change *change = &plan->change[i];
-        do {
-            r = change_apply(change, rules);
-            if (r == 0)
-                r = decide_again(remedy->x, rules, decision);
-        } while (r == 0 && !is_reached(remedy, decision) && add_row(plan, change, decision->rule));
-    }
-    return r < 0 ? r : is_reached(remedy, decision);
-}
-
-/* Writing. */
-
-static void write_plan(struct remedy *remedy, const struct plan *plan, const struct decision *decision)
-{
-    FILE *out = remedy->out;
-    for (size_t i = 0; i < plan->n; i++) {
-        fprintf(out, "%s%s ", i > 0 ? " && " : "", remedy->x->program);
-        change_write(out, &plan->change[i]);
-    }
-    if (plan->remark)
-        fprintf(out, " # %s", plan->remark);
-    if (decision && decision->action == ACTION_REFUSE && remedy->goal != GOAL_NO_RELAY)
-        fprintf(out, " # then: %s", reasons[decision->reason].name);
-    fputc('\n', out);
-    remedy->n_written++;
-}
-
-static bool is_client_itself(const struct remedy *remedy, struct str key_text)
-{
-    struct rule_key key;
-    bool same = rule_key_parse(&key, RULE_RELAY_GRANT, key_text, NULL) == 0 && key.is_block &&
-                strcmp(key.text, remedy->client) == 0;
-    rule_key_fini(&key);
-    return same;
-}
-
 /* A row of just this client, which `gatepost add` would not overwrite. Were there several, it would be the longest. */
 static bool has_own_row(const struct remedy *remedy, enum rule_table table)
 {
@@ -126,10 +22,10 @@ static bool has_own_row(const struct remedy *remedy, enum rule_table table)
     char text[RULE_TEXT_BYTES];
     if (table == RULE_RELAY_GRANT && x->rules && ip_parse(str_of(remedy->client), &addr))
         return rules_relay(x->rules, &addr, str_of("unknown"), x->now, &rule) < 0 ||
-               (rule && is_client_itself(remedy, rule_key_text(rule, text)));
+               (rule && plan_is_for_client_alone(remedy->client, rule_key_text(rule, text)));
     for (size_t i = 0; i < x->explanation->n_notes; i++)
         if (str_is(x->explanation->note[i][NOTE_TABLE], rule_tables[table].name) &&
-            is_client_itself(remedy, x->explanation->note[i][NOTE_KEY]))
+            plan_is_for_client_alone(remedy->client, x->explanation->note[i][NOTE_KEY]))
             return true;
     return false;
 }
@@ -144,29 +40,26 @@ static bool is_sound(const struct remedy *remedy, const struct change *change, b
 /* A command that would be refused, or cannot be shown, or out of memory cannot be tried, is not offered. */
 static void offer(struct remedy *remedy, struct plan *plan)
 {
-    struct decision decision;
+    struct decision decision = { .action = ACTION_DUNNO };
     for (size_t i = 0; i < plan->n; i++)
         if (!is_sound(remedy, &plan->change[i], i > 0 && plan->change[i - 1].verb == CHANGE_REMOVE))
             return;
-    if (!remedy->x->rules) {
-        write_plan(remedy, plan, NULL);
+    if (remedy->x->rules && plan_try(plan, remedy->x, remedy->goal, &decision) != 1)
         return;
-    }
-    struct rules *rules = rules_fork(remedy->x->rules);
-    if (rules && try(remedy, plan, &decision, rules) == 1)
-        write_plan(remedy, plan, &decision);
-    rules_free(rules);
+    bool refused = decision.action == ACTION_REFUSE && remedy->goal != GOAL_NO_RELAY;
+    plan_write(remedy->out, plan, remedy->x->program, refused ? reasons[decision.reason].name : NULL);
+    remedy->n_written++;
 }
 
 static void offer_one(struct remedy *remedy, struct change change)
 {
-    struct plan plan = { .change = { change }, .n = 1 };
+    struct plan plan = { .client = remedy->client, .change = { change }, .n = 1 };
     offer(remedy, &plan);
 }
 
 static void offer_both(struct remedy *remedy, struct change first, struct change second)
 {
-    struct plan plan = { .change = { first, second }, .n = 2 };
+    struct plan plan = { .client = remedy->client, .change = { first, second }, .n = 2 };
     offer(remedy, &plan);
 }
 
@@ -305,7 +198,7 @@ static void for_list(struct remedy *remedy)
 static void offer_domain(struct remedy *remedy)
 {
     struct mail_addr recipient;
-    struct plan plan = { .n = 1, .remark = "where that domain is ours" };
+    struct plan plan = { .client = remedy->client, .n = 1, .remark = "where that domain is ours" };
     if (mail_parse(&recipient, remedy->x->request->attr[ATTR_RECIPIENT], MAIL_AS_SENT) == 0) {
         plan.change[0] = add_key("domain", recipient.domain);
         offer(remedy, &plan);

@@ -13,7 +13,4 @@
  * used as explained_write. */
 void remedy_write(FILE *out, const struct explained *x);
 
-/* Decides with what is known of logins, where it is asked for. Returns 0, or -ENOMEM. */
-int remedy_decide(struct decide_query *query, const struct login_facts *logins, struct decision *decision);
-
 #endif

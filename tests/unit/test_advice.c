@@ -24,7 +24,7 @@ static void begin(struct told *told, const char *rules, const char *request, con
 {
     scene_decide(&told->scene, rules, request, logins ? logins : "none", SCENE_NOW);
     struct decide_query query = { .rules = told->scene.rules, .request = &told->scene.request, .now = SCENE_NOW };
-    ck_assert_int_eq(remedy_decide(&query, &told->scene.facts, &told->decision), 0);
+    ck_assert_int_eq(explained_decide(&query, &told->scene.facts, &told->decision), 0);
     explanation_make(&told->explanation, &told->decision, &query);
     told->x = (struct explained){ .request = &told->scene.request,
                                   .explanation = &told->explanation,
@@ -165,9 +165,12 @@ static const struct text_case postfix[] = {
     { OURS "deny 192.0.2.0/24; reply_style=code", "RCPT", NULL,
       "answers 521 5.7.1 <bob@example.com>: Recipient address rejected: access denied, and closes the session" },
     { OURS "deny 192.0.2.0/24", "CONNECT", NULL,
-      "answers so to each RCPT, or here with gatepost in smtpd_client_restrictions and smtpd_delay_reject = no" },
+      "answers 554 5.7.1 <the recipient>: Recipient address rejected: access denied to each RCPT, and here already "
+      "with "
+      "gatepost in smtpd_client_restrictions and smtpd_delay_reject = no" },
     { OURS "kill @example.net", "MAIL", NULL,
-      "answers so to each RCPT, or here with gatepost in smtpd_sender_restrictions and smtpd_delay_reject = no" },
+      "answers 554 5.7.1 <the recipient>: Recipient address rejected: unacceptable mail address to each RCPT, and here "
+      "already with gatepost in smtpd_sender_restrictions and smtpd_delay_reject = no" },
     { OURS "require_valid_sender=yes", "RCPT from=fred", NULL,
       "answers 554 5.1.3 <bob@example.com>: Recipient address rejected: sender must be user@host" },
     { OURS, "RCPT to=x@example.org", "away",
@@ -265,6 +268,9 @@ static const struct text_case changes[] = {
     { OURS "refuse 192.0.2.10", "RCPT to=x@example.org from=", NULL,
       "gatepost remove refuse 192.0.2.10 && gatepost add grant 192.0.2.10 --for 2h\n"
       "gatepost add domain example.org # where that domain is ours\n" },
+    { OURS "refuse 192.0.2.10; refuse 192.0.2.10/32; refuse 192.0.2.0/24", "RCPT to=x@example.org from=", NULL,
+      "gatepost remove refuse 192.0.2.10/32 192.0.2.10 && gatepost add grant 192.0.2.10 --for 2h\n"
+      "gatepost add domain example.org # where that domain is ours\n" },
     { OURS "relay_for=nobody", "RCPT to=x@example.org from=", NULL,
       "gatepost set relay_for addresses && gatepost add grant 192.0.2.10 --for 2h\n"
       "gatepost add domain example.org # where that domain is ours\n" },
@@ -307,6 +313,29 @@ START_TEST(without_the_rules_what_comes_into_question_is_offered)
            "gatepost remove deny 192.0.2.0/24\ngatepost add allow 192.0.2.10 --for 2h\n"
            "gatepost set unlisted_clients grant\n");
     scene_fini(&told.scene);
+}
+END_TEST
+
+/* A daemon of another version, or something that is none. */
+START_TEST(rows_of_tables_that_are_not_known_are_in_no_command)
+{
+    static struct explanation explanation;
+    static const struct request request = { .attr = { [ATTR_PROTOCOL_STATE] = STR("RCPT") } };
+    struct explained x = { .request = &request, .explanation = &explanation, .now = SCENE_NOW, .program = "gatepost" };
+    for (int r = 0; r < REASON_COUNT; r++) {
+        memset(&explanation, 0, sizeof explanation);
+        explanation_take(&explanation, str_of("reason"), str_of(reasons[r].name));
+        explanation_take(&explanation, str_of("step"), str_of("1"));
+        explanation_take(&explanation, str_of("outcome"), str_of("decided"));
+        explanation_take(&explanation, str_of("table"), str_of("nonsense"));
+        explanation_take(&explanation, str_of("key"), str_of("192.0.2.1"));
+        free(explained_text(conclusion_write_one, &x));
+        free(explained_text(postfix_reply_write, &x));
+        char *commands = explained_text(remedy_write, &x);
+        ck_assert_ptr_nonnull(commands);
+        ck_assert_ptr_null(strstr(commands, "192.0.2.1"));
+        free(commands);
+    }
 }
 END_TEST
 
@@ -359,6 +388,7 @@ int main(void)
     tcase_add_loop_test(tcase, it_is_told_what_postfix_does, 0, COUNT(postfix));
     tcase_add_loop_test(tcase, what_would_change_it_is_told, 0, COUNT(changes));
     tcase_add_test(tcase, without_the_rules_what_comes_into_question_is_offered);
+    tcase_add_test(tcase, rows_of_tables_that_are_not_known_are_in_no_command);
     tcase_add_loop_test(tcase, a_hostile_sender_is_in_no_command, 0, 3);
     tcase_add_loop_test(tcase, words_are_quoted_for_the_shell, 0, COUNT(words));
     return suite_run(suite);
