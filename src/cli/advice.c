@@ -200,7 +200,12 @@ static void put_left(FILE *out, const struct explained *x)
         return;
     }
     fputs("is taken only if that domain is one of ours, and else refused with \"Relay access denied\", because ", out);
-    relay_cause(out, &(struct cause){ x, NULL });
+    if (field_of(x, EXPLANATION_OBSERVE_ALL).n > 0) {
+        fputs("our rules permit nothing while we try them out", out);
+        put_log_in(out, x);
+    } else {
+        relay_cause(out, &(struct cause){ x, NULL });
+    }
 }
 
 static void put_taken(FILE *out, const struct explained *x)
@@ -239,15 +244,25 @@ static void put_outcome(FILE *out, const struct explained *x, const struct str *
     }
 }
 
+/* It will be refused once the rule is in force, and not so already by Postfix itself. */
+static bool is_threatened(const struct explained *x, enum reason observed)
+{
+    enum outcome outcome = explained_outcome(x);
+    if (outcome == OUTCOME_LEFT)
+        return observed != REASON_RELAY && observed != REASON_ROUTED;
+    return outcome < OUTCOME_LEFT;
+}
+
 void advice_write(FILE *out, const struct explained *x)
 {
     const struct str *answer = explained_answer(x), *observed = explained_observed(x);
     if (!answer)
         return;
     put_outcome(out, x, answer);
-    if (observed && explained_outcome(x) < OUTCOME_DEFERRED) {
+    enum reason reason = observed ? reason_by_name(observed[NOTE_REASON]) : REASON_NONE;
+    if (reason != REASON_NONE && is_threatened(x, reason)) {
         fputs("; but once a rule that we still try out is in force, it will be refused because ", out);
-        put_cause(out, x, reason_by_name(observed[NOTE_REASON]), observed);
+        put_cause(out, x, reason, observed);
     }
     fputc('.', out);
 }

@@ -76,6 +76,10 @@ static const struct command_help helps[] = {
       "does with it; at the end, which command would change it, and a sentence to tell the user. NAME=VALUE are "
       "attributes of Postfix's policy protocol.",
       explain_help },
+    { "login",
+      "The running daemon keeps them in its store; each ends by itself after pop_before_smtp minutes. Without one, "
+      "gatepost explain --login USER pretends it.",
+      NULL },
     { "help", "Without a command, lists all of them.", NULL },
     { "complete",
       "The last WORD may be unfinished or empty. Prints one word a line; the line /FILES/ asks the shell for the names "

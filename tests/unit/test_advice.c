@@ -148,6 +148,12 @@ static const struct text_case sentences[] = {
       "try "
       "out is in force, it will be refused because we take no mail from the sender fred@example.net; if you think that "
       "is a mistake, tell us from another address or by telephone." },
+    { OURS "observe=relay; pop_before_smtp=0", "RCPT to=x@example.org", NULL,
+      "Your mail to x@example.org is taken only if that domain is one of ours, and else refused with \"Relay access "
+      "denied\", because 192.0.2.10 is not allowed to send to other domains through this server; " LOG_IN },
+    { OURS "observe=all; grant 192.0.2.10", "RCPT to=x@example.org", NULL,
+      "Your mail to x@example.org is taken only if that domain is one of ours, and else refused with \"Relay access "
+      "denied\", because our rules permit nothing while we try them out; " LOG_IN },
     { OURS, "MAIL to=", NULL, "Your mail meets with no objection so far." },
     { OURS "deny 192.0.2.0/24", "RCPT to=PostMaster", NULL,
       "Your mail to PostMaster is taken, provided that there is such an address." },
