@@ -210,10 +210,5 @@ static int run_edit(struct cli *cli, int argc, char **argv, const struct option 
 }
 
 const struct command edit_command = {
-    "edit",
-    "KIND",
-    "Opens the rules of a kind in your editor, and makes the changes when you leave it.",
-    "EDITOR=nano gatepost edit deny",
-    NULL,
-    run_edit,
+    "edit", "KIND", "Opens the rules of a kind in your editor.", "gatepost edit deny", NULL, run_edit,
 };

@@ -129,7 +129,7 @@ static const struct option export_options[] = {
 const struct command export_command = {
     "export",
     "KIND [--format plain|json|cidr]",
-    "Prints the rules of a kind as a list that gatepost import takes; cidr is a table for Postfix.",
+    "Prints the rules of a kind as a list, or as a table for Postfix.",
     "gatepost export deny --format cidr",
     export_options,
     run_export,

@@ -44,6 +44,27 @@ static const struct option_help list_help[] = {
     { NULL, NULL, NULL },
 };
 
+static const struct option_help import_help[] = {
+    { "from", "plain|json|cidr|mynetworks|imail|icewarp", "the format, if not as it is recognised" },
+    { "replace", NULL, "swap all rules of the kind for those of the list" },
+    { "dry-run", NULL, "show the difference, and change nothing" },
+    { "note", "TEXT", "a note for all rules; with --replace only rows with it are swapped" },
+    { "client", "BLOCK", "accept: from which clients the senders may relay" },
+    { "any-client", NULL, "accept: from all, and so whoever forges the sender may" },
+    { NULL, NULL, NULL },
+};
+
+static const struct option_help export_help[] = {
+    { "format", "plain|json|cidr", "the format, plain unless given" },
+    { NULL, NULL, NULL },
+};
+
+static const struct option_help replay_help[] = {
+    { "against", "*.db", "the database of rules to compare with" },
+    { "with", "COMMAND", "add, remove or set, as if it had been run; may be given several times" },
+    { NULL, NULL, NULL },
+};
+
 static const struct option_help explain_help[] = {
     { "client", "ADDRESS", "the client of a pretended session" },
     { "name", "NAME", "its verified host name" },
@@ -71,6 +92,20 @@ static const struct command_help helps[] = {
       add_help },
     { "remove", NULL, remove_help },
     { "list", NULL, list_help },
+    { "import",
+      "The format is found out and told: one rule a line, JSON, Postfix cidr tables and mynetworks, IMail's kill.lst, "
+      "accept.txt and addresses with masks, IceWarp's trusted addresses. Every fault is told with its line, and then "
+      "nothing is changed. - is standard input.",
+      import_help },
+    { "export", NULL, export_help },
+    { "edit",
+      "The editor is that of VISUAL or EDITOR. The rules are checked as in import when you leave it; a fault is shown, "
+      "and the editor offered again.",
+      NULL },
+    { "replay",
+      "With --against or --with, shows which requests would be answered otherwise, and which rule is the cause. - is "
+      "standard input.",
+      replay_help },
     { "explain",
       "A session goes through CONNECT, MAIL, RCPT for each recipient, and DATA. After each answer stands what Postfix "
       "does with it; at the end, which command would change it, and a sentence to tell the user. NAME=VALUE are "

@@ -209,7 +209,7 @@ static const struct option import_options[] = {
 const struct command import_command = {
     "import",
     "KIND FILE [--from FORMAT] [--replace] [--dry-run] [--note TEXT] [--client BLOCK | --any-client]",
-    "Takes rules from a list of gatepost, IMail, IceWarp or Postfix; all or nothing.",
+    "Takes a list of gatepost, IMail, IceWarp or Postfix; all or nothing.",
     "gatepost import kill kill.lst --dry-run",
     import_options,
     run_import,

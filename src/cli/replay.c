@@ -312,9 +312,8 @@ static const struct option replay_options[] = {
 
 const struct command replay_command = {
     "replay",
-    "FILE... [--against OTHER.db | --with \"COMMAND\"...]",
-    "Decides every request of files of requests, as the daemon records them, and counts the answers; with --against or "
-    "--with, shows which would change. - is standard input.",
+    "FILE... [--against OTHER.db | --with COMMAND...] [--json]",
+    "Decides recorded requests, and counts the answers.",
     "gatepost replay /var/lib/gatepost/record --with \"add refuse 203.0.113.0/24\"",
     replay_options,
     run_replay,

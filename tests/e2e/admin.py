@@ -1,13 +1,11 @@
 """The command line on a database of its own, as an administrator uses it."""
 
 import os
-import pty
-import select
 import sqlite3
 import subprocess
-import time
 
-from harness import BUILD_DIR, Mismatch, expect, expect_equal
+from harness import BUILD_DIR, COMMAND_SECONDS, expect, expect_equal
+from terminal import Terminal
 
 
 class Gatepost:
@@ -33,17 +31,13 @@ class Gatepost:
         expect(b"Sanitizer" not in done.stderr and b"runtime error" not in done.stderr, done.stderr.decode(errors="replace"))
         return done
 
-    def on_terminal(self, *words, answers="", env=None, seconds=30):
+    def on_terminal(self, *words, answers="", env=None):
         """Runs it on a terminal, where `answers` are typed. What it shows, and its exit status."""
-        child, terminal = pty.fork()
-        if child == 0:
-            try:
-                os.execve(BUILD_DIR / "gatepost",
-                          ["gatepost", "--database", str(self.path), *map(str, words)],
-                          {"PATH": os.environ["PATH"], "TERM": "xterm", "LC_ALL": "C.UTF-8", **(env or {})})
-            finally:
-                os._exit(127)
-        return _talk(child, terminal, answers, seconds)
+        env = {"PATH": os.environ["PATH"], "TERM": "xterm", "LC_ALL": "C.UTF-8", **(env or {})}
+        with Terminal([BUILD_DIR / "gatepost", "--database", self.path, *words], env=env) as terminal:
+            terminal.type(answers)
+            shown = terminal.rest()
+            return shown, terminal.process.wait(COMMAND_SECONDS)
 
     def file(self, name, text):
         path = self.folder / name
@@ -65,25 +59,3 @@ class Gatepost:
             return list(db.iterdump())
         finally:
             db.close()
-
-
-def _talk(child, terminal, answers, seconds):
-    shown, deadline = b"", time.monotonic() + seconds
-    os.write(terminal, answers.encode())
-    while True:
-        ready, _, _ = select.select([terminal], [], [], max(0, deadline - time.monotonic()))
-        try:
-            piece = os.read(terminal, 65536) if ready else None
-        except OSError:  # the other side is closed
-            piece = b""
-        if piece is None:
-            os.kill(child, 9)
-            os.waitpid(child, 0)
-            os.close(terminal)
-            raise Mismatch("still running after %d seconds:\n%s" % (seconds, shown.decode(errors="replace")))
-        if not piece:
-            break
-        shown += piece
-    os.close(terminal)
-    _, status = os.waitpid(child, 0)
-    return shown.decode(errors="replace"), os.waitstatus_to_exitcode(status)
