@@ -52,7 +52,7 @@ CASES = (
     ("gatepost explain client_", ["client_address=", "client_name="]),
     ("gatepost explain client_address=192.0.2.1 sender=", []),
     ("gatepost frobnicate ", []),
-    ("gatepost -- re", ["remove"]),
+    ("gatepost -- re", ["remove", "replay"]),
     ("gatepost --note x", []),
 )
 
