@@ -7,29 +7,8 @@ import sqlite3
 import subprocess
 import time
 
+from cli import Gatepost
 from harness import BUILD_DIR, expect, expect_equal, run
-
-
-class Gatepost:
-    def __init__(self, scratch):
-        self.path = scratch.folder("rules") / "gatepost.db"
-
-    def __call__(self, *words, status=0, env=None, stdout=subprocess.PIPE):
-        done = subprocess.run([BUILD_DIR / "gatepost", "--database", self.path, *words], stdin=subprocess.DEVNULL,
-                              stdout=stdout, stderr=subprocess.PIPE, timeout=30, env=env)
-        out, err = ((text or b"").decode(errors="replace") for text in (done.stdout, done.stderr))
-        expect_equal(done.returncode, status, "%r\n%s%s" % (words, out, err))
-        expect("Sanitizer" not in err and "runtime error" not in err, err)
-        return out if status == 0 else err
-
-    def rows(self, query):
-        with sqlite3.connect(self.path) as db:
-            return db.execute(query).fetchall()
-
-    def dump(self):
-        with sqlite3.connect(self.path) as db:
-            db.text_factory = lambda text: text.decode(errors="replace")
-            return list(db.iterdump())
 
 
 # command line, exit status, what the message says
