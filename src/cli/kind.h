@@ -19,6 +19,12 @@ enum { KIND_COUNT = 9 };
 
 extern const struct kind kinds[KIND_COUNT];
 
+/* NULL where there is no such kind. */
+const struct kind *kind_find(const char *name);
+
+/* All their names, for messages: "deny, allow, ...". */
+extern const char kind_names[];
+
 /* NULL where there is no such kind; a message has then been printed. */
 const struct kind *kind_by_name(const char *name);
 

@@ -90,12 +90,10 @@ void rule_line_show(FILE *out, const struct kind *kind, const struct stored_row 
     put_line(out, kind, row, now);
 }
 
-void rule_line_write_json(FILE *out, const struct kind *kind, const struct stored_row *row)
+static void put_columns_json(FILE *out, enum rule_table table, const struct stored_row *row)
 {
-    const struct rule_table_info *info = &rule_tables[kind->table];
-    fputs("{\"kind\": ", out);
-    cli_put_json(out, kind->name);
-    fprintf(out, ", \"%s\": ", info->key);
+    const struct rule_table_info *info = &rule_tables[table];
+    fprintf(out, "\"%s\": ", info->key);
     cli_put_json(out, row->key);
     if (info->client) {
         fprintf(out, ", \"%s\": ", info->client);
@@ -105,11 +103,29 @@ void rule_line_write_json(FILE *out, const struct kind *kind, const struct store
         fprintf(out, ", \"%s\": ", info->value);
         cli_put_json(out, row->value);
     }
+    if (table == RULE_SETTING)
+        return;
     fputs(", \"note\": ", out);
     cli_put_json(out, row->note);
     fprintf(out, ", \"created\": %" PRId64 ", \"expires\": ", row->created);
     if (row->has_expiry)
-        fprintf(out, "%" PRId64 "}", row->expires);
+        fprintf(out, "%" PRId64, row->expires);
     else
-        fputs("null}", out);
+        fputs("null", out);
+}
+
+void rule_line_write_json(FILE *out, const struct kind *kind, const struct stored_row *row)
+{
+    fputs("{\"kind\": ", out);
+    cli_put_json(out, kind->name);
+    fputs(", ", out);
+    put_columns_json(out, kind->table, row);
+    fputc('}', out);
+}
+
+void rule_line_write_row_json(FILE *out, enum rule_table table, const struct stored_row *row)
+{
+    fputc('{', out);
+    put_columns_json(out, table, row);
+    fputc('}', out);
 }
