@@ -1,6 +1,7 @@
 /*
  * gatepost add.
  */
+#include "cli/danger.h"
 #include "cli/task.h"
 #include "cli/times.h"
 
@@ -132,10 +133,8 @@ static int check_accept(const struct task *task)
     if ((task->kind->options & KIND_HAS_CLIENT) == 0 || task->client_text)
         return STATUS_DONE;
     if (!task->any_client)
-        return cli_usage(
-            "accept wants --client BLOCK, or --any-client: then anybody who forges such a sender can relay "
-            "through this server");
-    (void)cli_fail(0, "note: anybody who forges such a sender can now relay through this server");
+        return cli_usage("accept wants --client BLOCK, or --any-client: then %s", danger_of_forging);
+    (void)cli_fail(0, "note: from now on %s", danger_of_forging);
     return STATUS_DONE;
 }
 

@@ -55,9 +55,9 @@ static void end_run(struct change_list *list)
 
 static bool continues_run(const struct change_list *list, const struct logged_change *change)
 {
-    return list->n > 0 && change->seq == list->last_seq + 1 && change->at == list->at &&
-           change_verb(change) == list->verb && change_kind(change) == list->kind &&
-           strcmp(change_who(change), list->who) == 0;
+    bool same_kind = list->n > 0 && change_verb(change) == list->verb && change_kind(change) == list->kind;
+    bool at_once = list->plain || (change->seq == list->last_seq + 1 && change->at == list->at);
+    return same_kind && at_once && strcmp(change_who(change), list->who) == 0;
 }
 
 static int begin_run(struct change_list *list, const struct logged_change *change)

@@ -18,7 +18,7 @@ enum { CHANGE_LIST_MANY = 10 }; /* more than these become one line */
 struct change_list {
     FILE *out;
     bool all;   /* each has its line */
-    bool plain; /* what was done, without when, which and who */
+    bool plain; /* what was done, without when, which and who: all of it is of one transaction */
 
     /* The run that is being read. */
     int64_t n, first_seq, last_seq, at;

@@ -11,7 +11,7 @@
 
 static const struct command *const commands[] = {
     &init_command,    &set_command,   &get_command,    &add_command,   &remove_command,  &list_command,
-    &explain_command, &login_command, &backup_command, &prune_command, &history_command,
+    &explain_command, &login_command, &backup_command, &prune_command, &history_command, &undo_command,
 };
 
 enum { N_COMMANDS = sizeof commands / sizeof *commands, MAX_OPTIONS = 32, COMMON_HELP = 'h', COMMON_VERSION = 'V' };
