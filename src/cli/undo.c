@@ -48,8 +48,8 @@ static int refuse_range(const struct seq_range *range, const struct seq_range *l
                         range->last < log->first ? "it is older than the newest 100,000 changes"
                                                  : "it has not been made yet");
     return cli_fail(STATUS_REFUSED,
-                    "of the changes %s the log holds only %s, so that nothing has been undone; what is left can still "
-                    "be: gatepost undo %s",
+                    "of the changes %s the log holds only %s, so nothing has been undone; to undo those alone: "
+                    "gatepost undo %s",
                     asked, left, left);
 }
 

@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 enum {
-    STEP_PAGES = 256,         /* a megabyte: often enough to be shown and to be stopped */
-    CHECK_STEPS = 1000 * 1000 /* of SQLite's machine, some milliseconds */
+    STEP_PAGES = 256,    /* a megabyte: often enough to be shown and to be stopped */
+    CHECK_STEPS = 10000, /* of SQLite's machine: a millisecond or so */
 };
 
 struct backup {
