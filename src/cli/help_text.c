@@ -65,6 +65,25 @@ static const struct option_help replay_help[] = {
     { NULL, NULL, NULL },
 };
 
+static const struct option_help history_help[] = {
+    { "since", "SPAN|TIME", "only changes since then: 7d, or 2027-12-31T18:00" },
+    { "all", NULL, "a line for each change, also of many that are alike" },
+    { NULL, NULL, NULL },
+};
+
+static const struct option_help undo_help[] = {
+    { "dry-run", NULL, "show what would be put back, and change nothing" },
+    { "yes", NULL, "what is put back may open the relay to forged senders" },
+    { NULL, NULL, NULL },
+};
+
+static const struct option_help prune_help[] = {
+    { "expired", NULL, "what has expired; it must be given" },
+    { "older-than", "SPAN", "only what has for that long: 30d" },
+    { "dry-run", NULL, "only print it" },
+    { NULL, NULL, NULL },
+};
+
 static const struct option_help explain_help[] = {
     { "client", "ADDRESS", "the client of a pretended session" },
     { "name", "NAME", "its verified host name" },
@@ -111,6 +130,16 @@ static const struct command_help helps[] = {
       "does with it; at the end, which command would change it, and a sentence to tell the user. NAME=VALUE are "
       "attributes of Postfix's policy protocol.",
       explain_help },
+    { "history",
+      "Each change of a rule or setting, however made, the newest last. KIND may be setting, too. --by NAME shows what "
+      "that one has changed.",
+      history_help },
+    { "undo",
+      "SEQ is the number of a change in the history, or a range such as 17-1016. All of them are undone, or none. A "
+      "change is refused where the row has been changed again.",
+      undo_help },
+    { "prune", NULL, prune_help },
+    { "backup", "FILE becomes a complete database; an older backup is replaced only by a whole one.", NULL },
     { "login",
       "The running daemon keeps them in its store; each ends by itself after pop_before_smtp minutes. Without one, "
       "gatepost explain --login USER pretends it.",

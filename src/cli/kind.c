@@ -16,6 +16,8 @@ const struct kind kinds[KIND_COUNT] = {
     { "list", RULE_LOCAL_LIST, NULL, KIND_HAS_REMOTE_MAIL },
 };
 
+const char kind_names[] = "deny, allow, grant, refuse, kill, accept, domain, user or list";
+
 const struct kind *kind_find(const char *name)
 {
     for (size_t i = 0; i < KIND_COUNT; i++)
@@ -27,11 +29,9 @@ const struct kind *kind_find(const char *name)
 const struct kind *kind_by_name(const char *name)
 {
     const struct kind *kind = kind_find(name);
-    if (kind)
-        return kind;
-    (void)cli_usage("there is no kind \"%s\": it is deny, allow, grant, refuse, kill, accept, domain, user or list",
-                    name);
-    return NULL;
+    if (!kind)
+        (void)cli_usage("there is no kind \"%s\": it is %s", name, kind_names);
+    return kind;
 }
 
 const struct kind *kind_of(enum rule_table table, const char *value)

@@ -25,6 +25,9 @@ const struct kind *kind_find(const char *name);
 /* The same, with a message where there is none. */
 const struct kind *kind_by_name(const char *name);
 
+/* All their names, for messages: "deny, allow, ...". */
+extern const char kind_names[];
+
 /* The kind of a row with this value, for messages and lists. */
 const struct kind *kind_of(enum rule_table table, const char *value);
 

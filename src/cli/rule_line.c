@@ -100,28 +100,51 @@ void rule_line_show(FILE *out, const struct kind *kind, const struct stored_row 
     put_line(out, kind, row, now);
 }
 
-void rule_line_write_json(FILE *out, const struct kind *kind, const struct stored_row *row)
+/* Beside the kind of a rule there is no room for the column of local_domain that has the same name. */
+static void put_value_json(FILE *out, enum rule_table table, const struct stored_row *row, bool beside_kind)
 {
-    const struct rule_table_info *info = &rule_tables[kind->table];
-    fputs("{\"kind\": ", out);
-    cli_put_json(out, kind->name);
-    fprintf(out, ", \"%s\": ", info->key);
+    const char *column = rule_tables[table].value;
+    if (table == RULE_LOCAL_DOMAIN && beside_kind) {
+        fprintf(out, ", \"relay\": %s", row->value && strcmp(row->value, "relay") == 0 ? "true" : "false");
+    } else if (column) {
+        fprintf(out, ", \"%s\": ", column);
+        cli_put_json(out, row->value);
+    }
+}
+
+static void put_columns_json(FILE *out, enum rule_table table, const struct stored_row *row, bool beside_kind)
+{
+    const struct rule_table_info *info = &rule_tables[table];
+    fprintf(out, "\"%s\": ", info->key);
     cli_put_json(out, row->key);
     if (info->client) {
         fprintf(out, ", \"%s\": ", info->client);
         cli_put_json(out, row->client);
     }
-    if (kind->table == RULE_LOCAL_DOMAIN) { /* whose column is called kind, too */
-        fprintf(out, ", \"relay\": %s", row->value && strcmp(row->value, "relay") == 0 ? "true" : "false");
-    } else if (info->value) {
-        fprintf(out, ", \"%s\": ", info->value);
-        cli_put_json(out, row->value);
-    }
+    put_value_json(out, table, row, beside_kind);
+    if (table == RULE_SETTING)
+        return;
     fputs(", \"note\": ", out);
     cli_put_json(out, row->note);
     fprintf(out, ", \"created\": %" PRId64 ", \"expires\": ", row->created);
     if (row->has_expiry)
-        fprintf(out, "%" PRId64 "}", row->expires);
+        fprintf(out, "%" PRId64, row->expires);
     else
-        fputs("null}", out);
+        fputs("null", out);
+}
+
+void rule_line_write_json(FILE *out, const struct kind *kind, const struct stored_row *row)
+{
+    fputs("{\"kind\": ", out);
+    cli_put_json(out, kind->name);
+    fputs(", ", out);
+    put_columns_json(out, kind->table, row, true);
+    fputc('}', out);
+}
+
+void rule_line_write_row_json(FILE *out, enum rule_table table, const struct stored_row *row)
+{
+    fputc('{', out);
+    put_columns_json(out, table, row, false);
+    fputc('}', out);
 }

@@ -25,4 +25,7 @@ void rule_line_show(FILE *out, const struct kind *kind, const struct stored_row 
 /* Writes the row as a JSON object, {"kind": …, columns}. */
 void rule_line_write_json(FILE *out, const struct kind *kind, const struct stored_row *row);
 
+/* Writes the columns alone as a JSON object; of a setting its name and value. */
+void rule_line_write_row_json(FILE *out, enum rule_table table, const struct stored_row *row);
+
 #endif

@@ -3,20 +3,13 @@
  */
 #include "core/settings.h"
 #include "cli/cli.h"
+#include "cli/danger.h"
 #include "store/rule_edit.h"
 
 #include <errno.h>
 #include <string.h>
 
 enum { OPTION_YES = 0x100 };
-
-static const char opens_relay[] = "anybody who forges such a sender can then relay through this server";
-
-/* relay_for local-users and above trusts what the sender says of itself. */
-static bool is_dangerous(enum setting setting, const char *value)
-{
-    return setting == SETTING_RELAY_FOR && strcmp(value, "nobody") != 0 && strcmp(value, "addresses") != 0;
-}
 
 static int store_setting(struct cli *cli, const char *name, const char *value)
 {
@@ -62,10 +55,8 @@ static int run_set(struct cli *cli, int argc, char **argv, const struct option *
     settings_fini(&settings);
     if (r < 0)
         return cli_fail(cli_status_of(r), "%s", error.text);
-    if (is_dangerous(setting, value) && !yes)
-        return cli_fail(
-            STATUS_REFUSED, "relay_for %s trusts the sender's address: %s. If that is wanted, say --yes", value,
-            strcmp(value, "anyone") == 0 ? "anybody at all can then relay through this server" : opens_relay);
+    if (setting == SETTING_RELAY_FOR && danger_is_relay_for(value) && !yes)
+        return danger_refuse_relay_for(value);
     return store_setting(cli, name, value);
 }
 

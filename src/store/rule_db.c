@@ -64,6 +64,12 @@ int rule_db_copy(struct rule_db *db, const char *path, int busy_ms, struct error
     return database_copy(&db->database, path, busy_ms, error);
 }
 
+int rule_db_backup(struct rule_db *db, const char *to, backup_go_on *go_on, void *context, uint64_t *size_bytes,
+                   struct error *error)
+{
+    return backup_write(&db->database, &kind, to, go_on, context, size_bytes, error);
+}
+
 sqlite3 *rule_db_handle(struct rule_db *db)
 {
     return db->database.sqlite;

@@ -8,6 +8,7 @@
 #define GATEPOST_STORE_RULE_DB_H
 
 #include "core/rules.h"
+#include "store/backup.h"
 #include "store/database.h"
 
 enum { RULE_DB_SCHEMA_VERSION = 1 };
@@ -22,6 +23,10 @@ void rule_db_close(struct rule_db *db);
 
 /* As database_copy. */
 int rule_db_copy(struct rule_db *db, const char *path, int busy_ms, struct error *error);
+
+/* As backup_write. */
+int rule_db_backup(struct rule_db *db, const char *to, backup_go_on *go_on, void *context, uint64_t *size_bytes,
+                   struct error *error);
 
 /* For statements of one's own; stays the handle's. */
 sqlite3 *rule_db_handle(struct rule_db *db);

@@ -297,6 +297,21 @@ int rule_edit_delete(struct rule_edit *edit, enum rule_table table, int64_t rowi
     return change(edit, EDIT_DELETE, table, sql, values, 1, rule_tables[table].name, error);
 }
 
+int rule_edit_prune(struct rule_edit *edit, enum rule_table table, const char *value, int64_t expired_by, int64_t *n,
+                    struct error *error)
+{
+    const struct rule_table_info *info = &rule_tables[table];
+    char sql[160];
+    const struct bound values[] = { number_value(expired_by), text_value(value) };
+    size_t used = (size_t)snprintf(sql, sizeof sql, "DELETE FROM %s WHERE expires <= ?1", info->name);
+    if (value)
+        (void)snprintf(sql + used, sizeof sql - used, " AND %s = ?2", info->value);
+    int r = run_once(edit->db, sql, values, value ? 2 : 1, info->name, error);
+    if (r == 0)
+        *n += sqlite3_changes64(rule_db_handle(edit->db));
+    return r;
+}
+
 int rule_edit_set(struct rule_edit *edit, const char *name, const char *value, struct error *error)
 {
     const struct bound values[] = { text_value(name), text_value(value) };

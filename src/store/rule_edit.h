@@ -79,6 +79,11 @@ int rule_edit_update(struct rule_edit *edit, int64_t rowid, const struct new_row
 
 int rule_edit_delete(struct rule_edit *edit, enum rule_table table, int64_t rowid, struct error *error);
 
+/* Deletes the rows that expired at that time or before, all or only those with this value, and adds their number to *n.
+ */
+int rule_edit_prune(struct rule_edit *edit, enum rule_table table, const char *value, int64_t expired_by, int64_t *n,
+                    struct error *error);
+
 int rule_edit_set(struct rule_edit *edit, const char *name, const char *value, struct error *error);
 
 #endif

@@ -351,6 +351,30 @@ START_TEST(rows_are_walked_by_the_beginning_of_their_key)
 }
 END_TEST
 
+START_TEST(expired_rows_are_pruned)
+{
+    struct error error = { "" };
+    struct rule_edit edit;
+    int64_t n = 0;
+    begin();
+    struct rule_db *db = open_db(DATABASE_CREATE);
+    sql(path,
+        "INSERT INTO access_block(block, verdict, expires) VALUES('192.0.2.1', 'deny', 10), ('192.0.2.2', 'grant', 10),"
+        " ('192.0.2.3', 'deny', 11), ('192.0.2.4', 'deny', NULL)");
+    ck_assert_int_eq(rule_edit_begin(&edit, db, &error), 0);
+    ck_assert_int_eq(rule_edit_prune(&edit, RULE_ACCESS_BLOCK, NULL, 9, &n, &error), 0);
+    ck_assert_int_eq(n, 0);
+    ck_assert_int_eq(rule_edit_prune(&edit, RULE_ACCESS_BLOCK, "deny", 10, &n, &error), 0);
+    ck_assert_int_eq(n, 1);
+    ck_assert_int_eq(rule_edit_prune(&edit, RULE_ACCESS_BLOCK, NULL, 10, &n, &error), 0);
+    ck_assert_int_eq(n, 2);
+    ck_assert_int_eq(rule_edit_commit(&edit, "alice", &error), 0);
+    expect_rows(db, RULE_ACCESS_BLOCK, "[192.0.2.3  deny - 11][192.0.2.4  deny - 0]");
+    rule_db_close(db);
+    end();
+}
+END_TEST
+
 START_TEST(lock_of_another_writer_is_an_error_with_words)
 {
     struct error error = { "" };
@@ -383,6 +407,7 @@ int main(void)
     tcase_add_test(tcase, database_may_be_moved_over_one_with_a_log);
     tcase_add_test(tcase, edits_are_one_transaction_with_their_author);
     tcase_add_test(tcase, rows_are_walked_by_the_beginning_of_their_key);
+    tcase_add_test(tcase, expired_rows_are_pruned);
     tcase_add_test(tcase, lock_of_another_writer_is_an_error_with_words);
     return suite_run(suite);
 }
