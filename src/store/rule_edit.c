@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 /* Runs a statement that returns nothing, with up to 5 bound values. */
 enum { MAX_BOUND = 5 };
@@ -84,7 +85,7 @@ static const char *column_text(sqlite3_stmt *stmt, int column)
     return (const char *)sqlite3_column_text(stmt, column);
 }
 
-static void read_row(sqlite3_stmt *stmt, struct stored_row *row)
+void rule_edit_read(sqlite3_stmt *stmt, struct stored_row *row)
 {
     *row = (struct stored_row){
         .rowid = sqlite3_column_int64(stmt, 0),
@@ -96,22 +97,52 @@ static void read_row(sqlite3_stmt *stmt, struct stored_row *row)
         .has_expiry = sqlite3_column_type(stmt, 6) != SQLITE_NULL,
         .expires = sqlite3_column_int64(stmt, 6),
     };
+    row->key_n = (size_t)sqlite3_column_bytes(stmt, 1);
+    row->client_n = (size_t)sqlite3_column_bytes(stmt, 2);
+    row->value_n = (size_t)sqlite3_column_bytes(stmt, 3);
+}
+
+static struct str text_of(const char *text, size_t n)
+{
+    return text ? str_make(text, n) : str_of(NULL);
+}
+
+struct rule_row stored_row_as_rule(const struct stored_row *row, enum rule_table table)
+{
+    struct rule_row rule = {
+        .table = table,
+        .key = text_of(row->key, row->key_n),
+        .client = text_of(row->client, row->client_n),
+        .value = text_of(row->value, row->value_n),
+        .expires_at = row->has_expiry ? row->expires : RULE_NEVER_EXPIRES,
+    };
+    if (row->has_expiry && row->expires == RULE_NEVER_EXPIRES)
+        rule.expires_at = 1; /* 1970, one second off */
+    return rule;
+}
+
+void rule_edit_select(enum rule_table table, char sql[RULE_EDIT_SELECT_BYTES])
+{
+    const struct rule_table_info *info = &rule_tables[table];
+    (void)snprintf(sql, RULE_EDIT_SELECT_BYTES, "SELECT rowid, %s, %s, %s, %s FROM %s", info->key,
+                   info->client ? info->client : "''", info->value ? info->value : "NULL",
+                   table == RULE_SETTING ? "NULL, 0, NULL" : "note, created, expires", info->name);
 }
 
 int rule_edit_walk(struct rule_db *db, enum rule_table table, rule_edit_visit *visit, void *context,
                    struct error *error)
 {
     const struct rule_table_info *info = &rule_tables[table];
-    char sql[256];
-    (void)snprintf(sql, sizeof sql, "SELECT rowid, %s, %s, %s, note, created, expires FROM %s ORDER BY %s", info->key,
-                   info->client ? info->client : "''", info->value ? info->value : "NULL", info->name, info->key);
+    char sql[RULE_EDIT_SELECT_BYTES + 32];
+    rule_edit_select(table, sql);
+    (void)strcat(strcat(sql, " ORDER BY "), info->key);
     sqlite3_stmt *stmt = NULL;
     int r = 0, code = sqlite3_prepare_v2(rule_db_handle(db), sql, -1, &stmt, NULL);
     if (code == SQLITE_OK)
         code = sqlite3_step(stmt);
     for (; code == SQLITE_ROW && r == 0; code = r == 0 ? sqlite3_step(stmt) : code) {
         struct stored_row row;
-        read_row(stmt, &row);
+        rule_edit_read(stmt, &row);
         if (row.key && row.client)
             r = visit(context, &row);
         else
