@@ -46,7 +46,7 @@ static char *make_line(enum rule_table table, const struct stored_row *row, int6
         return NULL;
     }
     if (n > LINE_MAX_BYTES)
-        memcpy(text + LINE_MAX_BYTES, "...", sizeof "...");
+        memcpy(text + LINE_MAX_BYTES + 1 - sizeof "...", "...", sizeof "...");
     return text;
 }
 

@@ -53,7 +53,7 @@ static int put_place(struct lint_table *table, char kind, struct str key, uint32
             return -ENOMEM;
         table->places = places;
         places[table->n_places++] = (struct lint_place){ .n_names = 0 };
-        *value = (void *)(uintptr_t)table->n_places; /* NOLINT: a number */
+        *value = (void *)(uintptr_t)table->n_places;
     }
     *number = (uint32_t)(uintptr_t)*value - 1;
     return 0;
@@ -123,7 +123,7 @@ static int put_account(struct place_key *place, const struct rule_reading *readi
 }
 
 /* What rows share whose keys mean the same: their place, where they have but one and that says no more. */
-static int put_name(struct lint_table *table, const struct rule_reading *reading, uint32_t *name)
+static int put_name(struct lint_table *table, const struct rule_reading *reading, uint32_t *name, bool *is_place)
 {
     struct place_key place;
     struct block_rest rest;
@@ -141,6 +141,7 @@ static int put_name(struct lint_table *table, const struct rule_reading *reading
             place.n += sizeof rest.last;
         }
     }
+    *is_place = kind != KEY_NAME;
     return put_place(table, kind, key_bytes(&place), name);
 }
 
@@ -193,13 +194,14 @@ int lint_table_add(struct lint_table *table, const struct rule_reading *reading,
                    struct lint_row **row)
 {
     uint32_t first = (uint32_t)table->n_of_rows, name = 0;
+    bool is_place;
     struct lint_row *rows = with_room(table->rows, table->n_rows, &table->room_rows, sizeof *rows);
     if (!rows)
         return -ENOMEM;
     table->rows = rows;
-    int r = put_name(table, reading, &name);
+    int r = put_name(table, reading, &name, &is_place);
     if (r == 0 && until > 0)
-        r = add_places(table, reading);
+        r = is_place ? add_place_of_row(table, name) : add_places(table, reading);
     if (r < 0)
         return r;
     table->places[name].n_names++;
@@ -222,7 +224,8 @@ int lint_table_add(struct lint_table *table, const struct rule_reading *reading,
 int lint_table_add_name(struct lint_table *table, const struct rule_reading *reading)
 {
     uint32_t name;
-    int r = put_name(table, reading, &name);
+    bool is_place;
+    int r = put_name(table, reading, &name, &is_place);
     if (r == 0)
         table->places[name].n_names++;
     return r;
