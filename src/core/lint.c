@@ -230,8 +230,8 @@ int lint_row(struct lint *lint, const struct rule_row *row, int64_t id)
 static void settle_dangers(struct lint *lint)
 {
     struct lint_table *table = &lint->table;
-    for (size_t i = 0; i < table->n_rows && lint->any_v4_may_connect; i++)
-        if (table->rows[i].danger == LINT_NOBODY_MAY_CONNECT)
+    if (table->which == RULE_ACCESS_BLOCK && lint->any_v4_may_connect)
+        for (size_t i = 0; i < table->n_rows; i++)
             table->rows[i].danger = LINT_NOTHING;
     if (table->which == RULE_RELAY_GRANT && lint->gateway.known && lint->gateway.rank == 0) {
         struct lint_row *row = &table->rows[lint->gateway.row];

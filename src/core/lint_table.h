@@ -11,6 +11,9 @@
 #include "core/key_map.h"
 #include "core/lint.h"
 
+/* Kinds of keys in the map; that of a place goes up with its bits. */
+enum { LINT_KEY_NAME = 'n', LINT_KEY_PLACE = '0' };
+
 enum { LINT_RANKS = 3 }; /* refusing verdicts, closed lists and domains of our own count above the others */
 
 struct lint_row {
