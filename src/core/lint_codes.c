@@ -51,7 +51,7 @@ const struct lint_info lint_infos[LINT_CODES] = {
     [LINT_HOST_BITS] = { "host-bits", LINT_WARNING,
                          "bits below the mask are set, and do not count: the whole block is meant" },
     [LINT_DUPLICATE] = { "duplicate", LINT_NOTE, "another row says the same of the same key in another spelling" },
-    [LINT_SHADOWED] = { "shadowed", LINT_NOTE, "a broader row says the same, and lasts as long" },
+    [LINT_SHADOWED] = { "shadowed", LINT_NOTE, "this row changes nothing: broader ones say the same for as long" },
     [LINT_EXPIRED] = { "expired", LINT_NOTE, "this row has expired" },
     [LINT_OBSERVE] = { "observe", LINT_NOTE, "refusals for these reasons are logged, and not made" },
     [LINT_NO_LOCAL_DOMAIN] = { "no-local-domain", LINT_NOTE,

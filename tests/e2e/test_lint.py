@@ -95,7 +95,7 @@ warnings
 
 notes
   shadowed  kill fred@bluewidget.example
-      a broader row says the same, and lasts as long: @*widget.example
+      this row changes nothing: broader ones say the same for as long: @*widget.example
       gatepost --database DATABASE remove kill fred@bluewidget.example
 
 1 error, 1 warning, 1 note
@@ -118,7 +118,7 @@ def texts(tap, site):
         expect_equal(site.findings()[2], {
             "code": "shadowed", "severity": "note", "kind": "kill", "table": "kill_entry",
             "key": "fred@bluewidget.example", "client": None, "value": None,
-            "why": "a broader row says the same, and lasts as long: @*widget.example",
+            "why": "this row changes nothing: broader ones say the same for as long: @*widget.example",
             "mend": "gatepost --database %s remove kill fred@bluewidget.example" % site.path})
     with tap.case("--severity and --ignore choose, and the exit status goes with what is shown"):
         expect_equal([one["code"] for one in site.findings("--severity", "error")], ["grant-everybody"])
