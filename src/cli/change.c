@@ -1,35 +1,9 @@
 #include "cli/change.h"
 
+#include "cli/shell_word.h"
 #include "core/text.h"
 
 #include <string.h>
-
-static bool is_plain(struct str text)
-{
-    static const char also[] = "@%+:,./_-";
-    for (size_t i = 0; i < text.n; i++) {
-        char c = ascii_lower(text.p[i]);
-        if (!((c >= 'a' && c <= 'z') || ascii_is_digit(c) || memchr(also, c, sizeof also - 1)))
-            return false;
-    }
-    return text.n > 0;
-}
-
-void change_write_word(FILE *out, struct str text)
-{
-    if (is_plain(text)) {
-        (void)fwrite(text.p, 1, text.n, out);
-        return;
-    }
-    fputc('\'', out);
-    for (size_t i = 0; i < text.n; i++) {
-        if (text.p[i] == '\'')
-            fputs("'\\''", out);
-        else
-            fputc(text.p[i], out);
-    }
-    fputc('\'', out);
-}
 
 /* It can be shown, and so be typed. */
 static bool is_key(enum rule_table table, struct str text)
@@ -69,7 +43,7 @@ static void write_row_options(FILE *out, const struct change *change)
         fputs(" --any-client", out);
     } else if (change->kind->table == RULE_ACCEPT_ENTRY) {
         fputs(" --client ", out);
-        change_write_word(out, change->client);
+        shell_word_put(out, change->client);
     }
     if (change->for_a_while)
         fputs(" --for 2h", out);
@@ -87,7 +61,7 @@ static void write_row(FILE *out, const struct change *change)
     }
     for (size_t i = 0; i < change->n_keys; i++) {
         fputc(' ', out);
-        change_write_word(out, change->keys[i]);
+        shell_word_put(out, change->keys[i]);
     }
     if (!dashed)
         write_row_options(out, change);
@@ -100,7 +74,7 @@ void change_write(FILE *out, const struct change *change)
         return;
     }
     fprintf(out, "set %s ", setting_info(change->setting)->name);
-    change_write_word(out, change->value);
+    shell_word_put(out, change->value);
 }
 
 static int apply_to_rows(const struct change *change, struct rules *rules)

@@ -35,7 +35,4 @@ void change_write(FILE *out, const struct change *change);
  * Returns 0, or a negative errno after which the set is to be freed. */
 int change_apply(const struct change *change, struct rules *rules);
 
-/* Writes text as one word of a shell. */
-void change_write_word(FILE *out, struct str text);
-
 #endif

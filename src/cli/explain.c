@@ -4,6 +4,7 @@
 #include "cli/change.h"
 #include "cli/cli.h"
 #include "cli/explain_session.h"
+#include "cli/shell_word.h"
 #include "core/login_event.h"
 
 #include <stdlib.h>
@@ -169,11 +170,11 @@ static char *write_program(const struct cli *cli)
     fputs("gatepost", out);
     if (cli->config_file) {
         fputs(" -c ", out);
-        change_write_word(out, str_of(cli->config_file));
+        shell_word_put(out, str_of(cli->config_file));
     }
     if (cli->database) {
         fputs(" --database ", out);
-        change_write_word(out, str_of(cli->database));
+        shell_word_put(out, str_of(cli->database));
     }
     return fclose(out) == 0 ? text : NULL;
 }

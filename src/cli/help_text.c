@@ -44,6 +44,12 @@ static const struct option_help list_help[] = {
     { NULL, NULL, NULL },
 };
 
+static const struct option_help lint_help[] = {
+    { "severity", "error|warning|note", "only findings of this severity and worse" },
+    { "ignore", "CODE,...", "not those with these codes" },
+    { NULL, NULL, NULL },
+};
+
 static const struct option_help import_help[] = {
     { "from", "plain|json|cidr|mynetworks|imail|icewarp", "the format, if not as it is recognised" },
     { "replace", NULL, "swap all rules of the kind for those of the list" },
@@ -111,6 +117,11 @@ static const struct command_help helps[] = {
       add_help },
     { "remove", NULL, remove_help },
     { "list", NULL, list_help },
+    { "lint",
+      "Each finding has a code that stays, the rule, why it is dangerous or useless, and a command that mends it. The "
+      "exit status is 1 where there is an error or a warning; without a terminal nothing is printed where there is "
+      "nothing to tell.",
+      lint_help },
     { "import",
       "The format is found out and told: one rule a line, JSON, Postfix cidr tables and mynetworks, IMail's kill.lst, "
       "accept.txt and addresses with masks, IceWarp's trusted addresses. Every fault is told with its line, and then "

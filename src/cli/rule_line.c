@@ -62,8 +62,10 @@ static void put_value(FILE *out, const struct kind *kind, const struct stored_ro
 
 static void put_terms(FILE *out, const struct kind *kind, const struct stored_row *row, int64_t now)
 {
-    if ((kind->options & KIND_HAS_CLIENT) != 0)
-        fprintf(out, " from %s", row->client[0] ? row->client : "anywhere");
+    if ((kind->options & KIND_HAS_CLIENT) != 0) {
+        fputs(" from ", out);
+        put_str(out, str_of(row->client[0] ? row->client : "anywhere"), now);
+    }
     put_value(out, kind, row, now);
     if (row->has_expiry) {
         char text[TIMES_TEXT_SIZE];

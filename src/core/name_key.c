@@ -116,3 +116,14 @@ void name_query_init_backwards(struct name_query *name, struct str domain)
     name->text[n++] = '@';
     name->query = (struct trie_query){ .text = name->text, .n = n, .ends = ends, .host_n = domain.n };
 }
+
+void name_query_init_key(struct name_query *name, const unsigned char *key, size_t n)
+{
+    enum { ANY_HOST = 0x1f }; /* stands for any host: no key has a control character */
+    struct str text = str_make((const char *)key, n - 1);
+    size_t used = put(name->text, text);
+    if (key[n - 1] == MARK_BELOW)
+        name->text[used++] = ANY_HOST;
+    size_t host_n = key[n - 1] == MARK_WHOLE ? str_find(text, '@') : used;
+    name->query = (struct trie_query){ .text = name->text, .n = used, .ends = ends, .host_n = host_n };
+}

@@ -41,4 +41,8 @@ void name_query_init(struct name_query *name, struct str local, struct str domai
 /* The same for a domain that is written backwards already; it is no longer than a key. */
 void name_query_init_backwards(struct name_query *name, struct str domain);
 
+/* For all that a key stands for, n bytes of it up to and with its mark: what covers all of that is found, the key
+ * itself among it. */
+void name_query_init_key(struct name_query *name, const unsigned char *key, size_t n);
+
 #endif

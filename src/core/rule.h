@@ -55,7 +55,7 @@ struct str rule_key_text(const struct rule *rule, char text[RULE_TEXT_BYTES]);
 struct str rule_client_text(const struct rule *rule, char text[BLOCK_TEXT_SIZE]);
 struct str rule_value_text(const struct rule *rule);
 
-/* For rule*.c and rules*.c: how rules are made. */
+/* For rule*.c, rules*.c and lint*.c: how rules are made. */
 
 enum { RULE_MAX_BYTES = 4 * TRIE_KEY_MAX_BYTES };
 

@@ -171,7 +171,7 @@ static const char *column_text(sqlite3_stmt *stmt, int column)
     return (const char *)sqlite3_column_text(stmt, column);
 }
 
-static void read_row(sqlite3_stmt *stmt, struct stored_row *row)
+void rule_edit_read(sqlite3_stmt *stmt, struct stored_row *row)
 {
     *row = (struct stored_row){
         .rowid = sqlite3_column_int64(stmt, 0),
@@ -183,19 +183,49 @@ static void read_row(sqlite3_stmt *stmt, struct stored_row *row)
         .has_expiry = sqlite3_column_type(stmt, 6) != SQLITE_NULL,
         .expires = sqlite3_column_int64(stmt, 6),
     };
+    row->key_n = (size_t)sqlite3_column_bytes(stmt, 1);
+    row->client_n = (size_t)sqlite3_column_bytes(stmt, 2);
+    row->value_n = (size_t)sqlite3_column_bytes(stmt, 3);
+}
+
+static struct str text_of(const char *text, size_t n)
+{
+    return text ? str_make(text, n) : str_of(NULL);
+}
+
+struct rule_row stored_row_as_rule(const struct stored_row *row, enum rule_table table)
+{
+    struct rule_row rule = {
+        .table = table,
+        .key = text_of(row->key, row->key_n),
+        .client = text_of(row->client, row->client_n),
+        .value = text_of(row->value, row->value_n),
+        .expires_at = row->has_expiry ? row->expires : RULE_NEVER_EXPIRES,
+    };
+    if (row->has_expiry && row->expires == RULE_NEVER_EXPIRES)
+        rule.expires_at = 1; /* 1970, one second off */
+    return rule;
+}
+
+void rule_edit_select(enum rule_table table, char sql[RULE_EDIT_SELECT_BYTES])
+{
+    const struct rule_table_info *info = &rule_tables[table];
+    (void)snprintf(sql, RULE_EDIT_SELECT_BYTES, "SELECT rowid, %s, %s, %s, %s FROM %s", info->key,
+                   info->client ? info->client : "''", info->value ? info->value : "NULL",
+                   table == RULE_SETTING ? "NULL, 0, NULL" : "note, created, expires", info->name);
 }
 
 /* Of the rows that the condition leaves, where one is given with its two texts. */
 static sqlite3_stmt *select_rows(struct rule_db *db, enum rule_table table, const char *from, const char *below)
 {
     const struct rule_table_info *info = &rule_tables[table];
-    char sql[320], where[128] = "";
+    char sql[RULE_EDIT_SELECT_BYTES + 128];
+    rule_edit_select(table, sql);
+    size_t n = strlen(sql);
     sqlite3_stmt *stmt = NULL;
     if (from)
-        (void)snprintf(where, sizeof where, "WHERE %s >= ?1 AND %s < ?2", info->key, info->key);
-    (void)snprintf(sql, sizeof sql, "SELECT rowid, %s, %s, %s, note, created, expires FROM %s %s ORDER BY %s",
-                   info->key, info->client ? info->client : "''", info->value ? info->value : "NULL", info->name, where,
-                   info->key);
+        n += (size_t)snprintf(sql + n, sizeof sql - n, " WHERE %s >= ?1 AND %s < ?2", info->key, info->key);
+    (void)snprintf(sql + n, sizeof sql - n, " ORDER BY %s", info->key);
     int code = sqlite3_prepare_v2(rule_db_handle(db), sql, -1, &stmt, NULL);
     if (code == SQLITE_OK && from)
         code = sqlite3_bind_text(stmt, 1, from, -1, SQLITE_TRANSIENT);
@@ -214,7 +244,7 @@ static int walk(struct rule_db *db, enum rule_table table, const char *from, con
     int r = 0, code = stmt ? sqlite3_step(stmt) : SQLITE_ERROR;
     for (; code == SQLITE_ROW && r == 0; code = r == 0 ? sqlite3_step(stmt) : code) {
         struct stored_row row;
-        read_row(stmt, &row);
+        rule_edit_read(stmt, &row);
         if (row.key && row.client)
             r = visit(context, &row);
         else

@@ -44,23 +44,33 @@ void rule_edit_rollback(struct rule_edit *edit);
 struct stored_row {
     int64_t rowid;
     const char *key, *client, *value; /* client is "" where the table has none; value may be NULL */
+    size_t key_n, client_n, value_n;  /* their bytes, also behind a NUL that was put in by force */
     const char *note;                 /* may be NULL */
     int64_t created;
     bool has_expiry;
     int64_t expires;
 };
 
+/* The row as a rule set takes it; it points to the same texts. */
+struct rule_row stored_row_as_rule(const struct stored_row *row, enum rule_table table);
+
 /* Called with each row. Returns 0 to go on, or a negative errno, which ends the walk. */
 typedef int rule_edit_visit(void *context, const struct stored_row *row);
 
-/* Walks through a table of rules, in the order of the keys. Returns 0, or a negative errno with the fault in *error;
- * what visit returned is handed on. */
+/* Walks through a table of rules, or of settings, in the order of the keys. Returns 0, or a negative errno with the
+ * fault in *error; what visit returned is handed on. */
 int rule_edit_walk(struct rule_db *db, enum rule_table table, rule_edit_visit *visit, void *context,
                    struct error *error);
 
 /* The same for the rows whose key begins with prefix, at no cost for the others. */
 int rule_edit_walk_prefix(struct rule_db *db, enum rule_table table, const char *prefix, rule_edit_visit *visit,
                           void *context, struct error *error);
+
+/* For rule_fetch.c: the statement that reads all rows of the table, and a row of what it reads, valid until its next
+ * step. */
+enum { RULE_EDIT_SELECT_BYTES = 256 };
+void rule_edit_select(enum rule_table table, char sql[RULE_EDIT_SELECT_BYTES]);
+void rule_edit_read(sqlite3_stmt *stmt, struct stored_row *row);
 
 /* What is to be stored. */
 struct new_row {
