@@ -90,7 +90,7 @@ void rule_line_show(FILE *out, const struct kind *kind, const struct stored_row 
     put_line(out, kind, row, now);
 }
 
-void rule_line_write_json(FILE *out, const struct kind *kind, const struct stored_row *row)
+void rule_line_begin_json(FILE *out, const struct kind *kind, const struct stored_row *row)
 {
     const struct rule_table_info *info = &rule_tables[kind->table];
     fputs("{\"kind\": ", out);
@@ -109,7 +109,13 @@ void rule_line_write_json(FILE *out, const struct kind *kind, const struct store
     cli_put_json(out, row->note);
     fprintf(out, ", \"created\": %" PRId64 ", \"expires\": ", row->created);
     if (row->has_expiry)
-        fprintf(out, "%" PRId64 "}", row->expires);
+        fprintf(out, "%" PRId64, row->expires);
     else
-        fputs("null}", out);
+        fputs("null", out);
+}
+
+void rule_line_write_json(FILE *out, const struct kind *kind, const struct stored_row *row)
+{
+    rule_line_begin_json(out, kind, row);
+    fputc('}', out);
 }

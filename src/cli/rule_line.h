@@ -22,4 +22,7 @@ void rule_line_show(FILE *out, const struct kind *kind, const struct stored_row 
 /* Writes the row as a JSON object, {"kind": …, columns}. */
 void rule_line_write_json(FILE *out, const struct kind *kind, const struct stored_row *row);
 
+/* The same without the brace at the end, for what is to be said beside. */
+void rule_line_begin_json(FILE *out, const struct kind *kind, const struct stored_row *row);
+
 #endif

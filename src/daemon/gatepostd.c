@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "daemon/check.h"
 #include "daemon/control.h"
+#include "daemon/hits.h"
 #include "daemon/listener.h"
 #include "daemon/log.h"
 #include "daemon/login_report.h"
@@ -29,6 +30,7 @@ enum {
     USAGE_STATUS = 2,
     GRACE_MS = 20,             /* for requests that have been sent when we are told to stop */
     STOP_WAIT_MS = 5000,       /* for clients to take their answers */
+    HITS_EVERY_MS = 60000,     /* hits of rules are written down */
     END_MS = 9000,             /* for all of that, though a name server or a disk that hangs cannot be called off */
     RESERVED_CONNECTIONS = 16, /* so that clients of the policy service cannot keep others out */
     DESCRIPTORS_BESIDE = 64 + RESERVED_CONNECTIONS
@@ -64,6 +66,7 @@ struct daemon {
     char logins_url[LOGIN_URL_SIZE];
     struct rule_watch *watch;
     struct logins *logins;
+    struct hits *hits;
     struct policy policy;
     struct login_desk desk;
     struct server_budget budget;
@@ -90,12 +93,18 @@ static void close_handle(void *pointer)
         uv_close(handle, NULL);
 }
 
-/* Answers may need the logins until the last connection is gone. */
+static void close_what_answers_need(struct daemon *daemon)
+{
+    logins_close(daemon->logins);
+    hits_close(daemon->hits);
+}
+
+/* That is until the last connection is gone. */
 static void on_server_ended(void *context)
 {
     struct daemon *daemon = context;
     if (--daemon->n_running == 0)
-        logins_close(daemon->logins);
+        close_what_answers_need(daemon);
 }
 
 /* What is left has no way to end; nothing of it would be lost by waiting no longer. */
@@ -112,7 +121,7 @@ static void end_all(struct daemon *daemon)
 {
     close_listeners(daemon);
     if (daemon->n_running == 0)
-        logins_close(daemon->logins);
+        close_what_answers_need(daemon);
     for (size_t i = 0; i < N_SERVICES; i++)
         if (daemon->servers[i])
             server_stop(daemon->servers[i], STOP_WAIT_MS, on_server_ended, daemon);
@@ -150,8 +159,9 @@ static void on_hangup(uv_signal_t *signal, int number)
     struct daemon *daemon = signal->data;
     (void)number;
     log_reopen();
-    log_info("SIGHUP: the rules are read anew");
+    log_info("SIGHUP: the rules are read anew, and their hits written");
     rule_watch_reread(daemon->watch);
+    hits_write(daemon->hits);
 }
 
 static void on_before_wait(uv_prepare_t *prepare)
@@ -244,7 +254,7 @@ static int make_servers(struct daemon *daemon, const struct config *config, stru
                                     .allow = &config->value[CONFIG_LISTEN_ALLOW] };
     daemon->budget.max = config_number(config, CONFIG_MAX_CONNECTIONS);
     daemon->policy = (struct policy){ daemon->watch, daemon->logins, config_number(config, CONFIG_LOG_DECISIONS),
-                                      decide_batch_new() };
+                                      decide_batch_new(), daemon->hits };
     if (!daemon->policy.batch)
         return error_set(error, -ENOMEM, "out of memory");
     daemon->desk = (struct login_desk){ daemon->watch, daemon->logins };
@@ -335,6 +345,7 @@ static int start(struct daemon *daemon, const struct config *config)
     if (status != EX_OK)
         return status;
     if (rule_watch_open(&daemon->watch, &daemon->loop, config, &error) < 0 || open_logins(daemon, config, &error) < 0 ||
+        hits_open(&daemon->hits, &daemon->loop, config_text(config, CONFIG_DATABASE), HITS_EVERY_MS, &error) < 0 ||
         make_servers(daemon, config, &error) < 0)
         return fail(EX_CONFIG, &error);
     if ((r = rule_watch_start(daemon->watch)) < 0) {
@@ -362,6 +373,7 @@ static int run(const struct config *config)
     for (size_t i = 0; i < N_SERVICES; i++)
         server_free(daemon.servers[i]);
     decide_batch_free(daemon.policy.batch);
+    hits_free(daemon.hits);
     logins_free(daemon.logins);
     rule_watch_free(daemon.watch);
     free(daemon.listeners);

@@ -5,6 +5,7 @@
 #define GATEPOST_DAEMON_POLICY_H
 
 #include "core/decide_batch.h"
+#include "daemon/hits.h"
 #include "daemon/logins.h"
 #include "daemon/rule_watch.h"
 #include "daemon/server.h"
@@ -15,6 +16,7 @@ struct policy {
     struct logins *logins;
     uint32_t log_decisions; /* enum of config.h */
     struct decide_batch *batch;
+    struct hits *hits;
 };
 
 extern const struct server_protocol policy_protocol;
