@@ -35,7 +35,7 @@ struct command {
 };
 
 extern const struct command init_command, set_command, get_command, add_command, remove_command, list_command,
-    explain_command, login_command;
+    explain_command, login_command, status_command;
 
 /* Prints "gatepost: text" on standard error, without what could steer a terminal, and returns the status. */
 int cli_fail(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -10,8 +10,8 @@
 #include <string.h>
 
 static const struct command *const commands[] = {
-    &init_command,   &set_command,  &get_command,     &add_command,
-    &remove_command, &list_command, &explain_command, &login_command,
+    &init_command, &set_command,     &get_command,   &add_command,    &remove_command,
+    &list_command, &explain_command, &login_command, &status_command,
 };
 
 enum { N_COMMANDS = sizeof commands / sizeof *commands, MAX_OPTIONS = 32, COMMON_HELP = 'h', COMMON_VERSION = 'V' };

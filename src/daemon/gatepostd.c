@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "daemon/check.h"
 #include "daemon/control.h"
+#include "daemon/counters.h"
 #include "daemon/hits.h"
 #include "daemon/listener.h"
 #include "daemon/log.h"
@@ -24,6 +25,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -55,6 +57,7 @@ enum { N_SERVICES = sizeof services / sizeof *services };
 struct open_listener {
     struct listener *listener;
     size_t service;
+    struct server_entrance *entrance;
 };
 
 struct daemon {
@@ -67,12 +70,14 @@ struct daemon {
     struct rule_watch *watch;
     struct logins *logins;
     struct hits *hits;
+    struct counters counters;
     struct policy policy;
-    struct login_desk desk;
+    struct control_desk desk;
     struct server_budget budget;
     struct server *servers[N_SERVICES];
     size_t n_running; /* of them */
     struct open_listener *listeners;
+    struct server_entrance *entrances; /* one for each; they outlive the listeners */
     size_t n_listeners;
     bool stopping;
 };
@@ -215,7 +220,8 @@ static int open_listener(struct daemon *daemon, const struct config *config, siz
     if (r < 0)
         return r;
     listener->service = service;
-    daemon->n_listeners++;
+    listener->entrance = &daemon->entrances[daemon->n_listeners++];
+    listener->entrance->endpoint = endpoint;
     return 0;
 }
 
@@ -232,7 +238,8 @@ static int open_listeners(struct daemon *daemon, const struct config *config, st
     for (size_t s = 0; s < N_SERVICES; s++)
         n += config->value[services[s].listen].n;
     daemon->listeners = calloc(n, sizeof *daemon->listeners);
-    if (!daemon->listeners)
+    daemon->entrances = calloc(n, sizeof *daemon->entrances);
+    if (!daemon->listeners || !daemon->entrances)
         return error_set(error, -ENOMEM, "out of memory");
     for (size_t s = 0; s < N_SERVICES; s++) {
         const struct config_value *listen = &config->value[services[s].listen];
@@ -250,14 +257,19 @@ static int open_listeners(struct daemon *daemon, const struct config *config, st
 static int make_servers(struct daemon *daemon, const struct config *config, struct error *error)
 {
     struct server_limits limits = { .budget = &daemon->budget,
+                                    .counters = &daemon->counters,
                                     .max_request_bytes = config_number(config, CONFIG_MAX_REQUEST_BYTES),
                                     .allow = &config->value[CONFIG_LISTEN_ALLOW] };
     daemon->budget.max = config_number(config, CONFIG_MAX_CONNECTIONS);
-    daemon->policy = (struct policy){ daemon->watch, daemon->logins, config_number(config, CONFIG_LOG_DECISIONS),
-                                      decide_batch_new(), daemon->hits };
+    counters_init(&daemon->counters, time(NULL), uv_hrtime());
+    daemon->policy =
+        (struct policy){ daemon->watch,      daemon->logins,    config_number(config, CONFIG_LOG_DECISIONS),
+                         decide_batch_new(), &daemon->counters, daemon->hits };
     if (!daemon->policy.batch)
         return error_set(error, -ENOMEM, "out of memory");
-    daemon->desk = (struct login_desk){ daemon->watch, daemon->logins };
+    daemon->desk = (struct control_desk){ { daemon->watch, daemon->logins },
+                                          { &daemon->counters, daemon->watch, daemon->logins, daemon->logins_url,
+                                            daemon->entrances, daemon->n_listeners } };
     for (size_t s = 0; s < N_SERVICES; s++) {
         void *context = services[s].protocol == &policy_protocol ? (void *)&daemon->policy : &daemon->desk;
         limits.reserved = services[s].reserved;
@@ -274,7 +286,8 @@ static int start_listeners(struct daemon *daemon, struct error *error)
     int r = 0;
     for (size_t i = 0; i < daemon->n_listeners && r == 0; i++) {
         struct open_listener *listener = &daemon->listeners[i];
-        r = listener_start(listener->listener, server_accept, daemon->servers[listener->service], error);
+        listener->entrance->server = daemon->servers[listener->service];
+        r = listener_start(listener->listener, server_accept, listener->entrance, error);
     }
     return r;
 }
@@ -377,6 +390,7 @@ static int run(const struct config *config)
     logins_free(daemon.logins);
     rule_watch_free(daemon.watch);
     free(daemon.listeners);
+    free(daemon.entrances);
     if (uv_loop_close(&daemon.loop) < 0)
         log_error("handles were left open");
     log_info("ended with status %d", status);

@@ -5,6 +5,7 @@
 #define GATEPOST_DAEMON_POLICY_H
 
 #include "core/decide_batch.h"
+#include "daemon/counters.h"
 #include "daemon/hits.h"
 #include "daemon/logins.h"
 #include "daemon/rule_watch.h"
@@ -16,6 +17,7 @@ struct policy {
     struct logins *logins;
     uint32_t log_decisions; /* enum of config.h */
     struct decide_batch *batch;
+    struct counters *counters;
     struct hits *hits;
 };
 
