@@ -36,7 +36,7 @@ struct command {
 
 extern const struct command init_command, set_command, get_command, add_command, remove_command, list_command,
     import_command, export_command, edit_command, lint_command, explain_command, replay_command, history_command,
-    undo_command, prune_command, backup_command, login_command, help_command, complete_command;
+    undo_command, prune_command, backup_command, login_command, status_command, help_command, complete_command;
 
 /* Prints "gatepost: text" on standard error, without what could steer a terminal, and returns the status. */
 int cli_fail(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));

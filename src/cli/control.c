@@ -21,44 +21,53 @@ struct control {
     char endpoint[ENDPOINT_TEXT_SIZE];
 };
 
-static int fail(const struct control *control, const char *what, int code)
+static int fail(const struct control *control, const char *what, int code, struct error *error)
 {
-    return cli_fail(EX_UNAVAILABLE, "%s: %s: %s; is gatepostd running?", control->endpoint, what,
-                    code == EAGAIN ? "no answer" : strerror(code));
+    return error_set(error, EX_UNAVAILABLE, "%s: %s: %s; is gatepostd running?", control->endpoint, what,
+                     code == EAGAIN ? "no answer" : strerror(code));
 }
 
-static int connect_to(struct control *control, const struct endpoint *endpoint)
+/* Prints what has gone wrong, if anything. */
+static int say(int status, const struct error *error)
+{
+    return status == STATUS_DONE ? STATUS_DONE : cli_fail(status, "%s", error->text);
+}
+
+static int connect_to(struct control *control, const struct endpoint *endpoint, struct error *error)
 {
     struct timeval wait = { .tv_sec = WAIT_S };
     control->fd = socket(endpoint->addr.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (control->fd < 0 || setsockopt(control->fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait) < 0 ||
         setsockopt(control->fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof wait) < 0 ||
         connect(control->fd, &endpoint->addr.any, endpoint->addr_n) < 0)
-        return fail(control, "cannot be reached", errno);
+        return fail(control, "cannot be reached", errno, error);
     return STATUS_DONE;
 }
 
-int control_open(struct cli *cli, struct control **out)
+int control_try_open(struct cli *cli, struct control **out, struct error *error)
 {
     struct endpoint endpoint;
-    struct error error;
-    int status = cli_find_control(cli);
-    if (status != STATUS_DONE)
-        return status;
-    if (endpoint_parse(cli->control, &endpoint, &error) < 0)
-        return cli_fail(EX_CONFIG, "%s", error.text);
+    if (endpoint_parse(cli->control, &endpoint, error) < 0)
+        return EX_CONFIG;
     struct control *control = calloc(1, sizeof *control);
     if (!control)
-        return cli_fail(EX_OSERR, "out of memory");
+        return error_set(error, EX_OSERR, "out of memory");
     control->fd = -1;
     endpoint_format(&endpoint, control->endpoint);
-    status = connect_to(control, &endpoint);
+    int status = connect_to(control, &endpoint, error);
     if (status != STATUS_DONE) {
         control_close(control);
         return status;
     }
     *out = control;
     return STATUS_DONE;
+}
+
+int control_open(struct cli *cli, struct control **out)
+{
+    struct error error;
+    int status = cli_find_control(cli);
+    return status == STATUS_DONE ? say(control_try_open(cli, out, &error), &error) : status;
 }
 
 void control_close(struct control *control)
@@ -95,7 +104,7 @@ int control_put(struct control *control, const char *name, struct str value)
     return STATUS_DONE;
 }
 
-static int send_request(struct control *control)
+static int send_request(struct control *control, struct error *error)
 {
     size_t sent = 0;
     fputc('\n', control->out);
@@ -103,11 +112,11 @@ static int send_request(struct control *control)
     failed = fclose(control->out) != 0 || failed || !control->request;
     control->out = NULL;
     if (failed)
-        return cli_fail(EX_OSERR, "out of memory");
+        return error_set(error, EX_OSERR, "out of memory");
     while (sent < control->request_n) {
         ssize_t n = send(control->fd, control->request + sent, control->request_n - sent, MSG_NOSIGNAL);
         if (n < 0 && errno != EINTR)
-            return fail(control, "cannot be asked", errno);
+            return fail(control, "cannot be asked", errno, error);
         sent += n > 0 ? (size_t)n : 0;
     }
     return STATUS_DONE;
@@ -118,7 +127,7 @@ static bool is_whole(const struct control *control)
     return control->reply_n >= 2 && memcmp(control->reply + control->reply_n - 2, "\n\n", 2) == 0;
 }
 
-static int read_reply(struct control *control)
+static int read_reply(struct control *control, struct error *error)
 {
     control->reply_n = control->at = 0;
     while (!is_whole(control)) {
@@ -126,24 +135,30 @@ static int read_reply(struct control *control)
             size_t size = control->reply_size ? control->reply_size * 2 : 16384;
             char *wider = size <= REPLY_MAX ? realloc(control->reply, size) : NULL;
             if (!wider)
-                return cli_fail(EX_OSERR, "the reply is too long");
+                return error_set(error, EX_OSERR, "the reply is too long");
             control->reply = wider;
             control->reply_size = size;
         }
         ssize_t n = recv(control->fd, control->reply + control->reply_n, control->reply_size - control->reply_n, 0);
         if (n == 0)
-            return cli_fail(EX_UNAVAILABLE, "%s: the daemon has closed the connection", control->endpoint);
+            return error_set(error, EX_UNAVAILABLE, "%s: the daemon has closed the connection", control->endpoint);
         if (n < 0 && errno != EINTR)
-            return fail(control, "does not answer", errno);
+            return fail(control, "does not answer", errno, error);
         control->reply_n += n > 0 ? (size_t)n : 0;
     }
     return STATUS_DONE;
 }
 
+int control_try_ask(struct control *control, struct error *error)
+{
+    int status = send_request(control, error);
+    return status == STATUS_DONE ? read_reply(control, error) : status;
+}
+
 int control_ask(struct control *control)
 {
-    int status = send_request(control);
-    return status == STATUS_DONE ? read_reply(control) : status;
+    struct error error;
+    return say(control_try_ask(control, &error), &error);
 }
 
 bool control_next(struct control *control, struct str *name, struct str *value)

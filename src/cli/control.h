@@ -11,6 +11,9 @@ struct control;
 /* Connects to the daemon. Returns 0 with *control, or after a message an exit status. */
 int control_open(struct cli *cli, struct control **control);
 
+/* The same once cli_find_control has been called, with the message in *error and not printed. */
+int control_try_open(struct cli *cli, struct control **control, struct error *error);
+
 /* NULL is fine. */
 void control_close(struct control *control);
 
@@ -19,6 +22,8 @@ int control_put(struct control *control, const char *name, struct str value);
 
 /* Sends the request and waits for the reply. Returns 0, or after a message an exit status. */
 int control_ask(struct control *control);
+/* The same, with the message in *error and not printed. */
+int control_try_ask(struct control *control, struct error *error);
 
 /* The next pair of the reply; false at its end. Valid until the next request is asked. */
 bool control_next(struct control *control, struct str *name, struct str *value);

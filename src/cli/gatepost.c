@@ -11,10 +11,13 @@
 #include <string.h>
 
 const struct command *const commands[] = {
-    &init_command,    &set_command,    &get_command,     &add_command,      &remove_command,
-    &list_command,    &lint_command,   &import_command,  &export_command,   &edit_command,
-    &explain_command, &replay_command, &history_command, &undo_command,     &prune_command,
-    &backup_command,  &login_command,  &help_command,    &complete_command, NULL,
+    &init_command,    &set_command,      &get_command,
+    &add_command,     &remove_command,   &list_command,
+    &lint_command,    &import_command,   &export_command,
+    &edit_command,    &explain_command,  &replay_command,
+    &history_command, &undo_command,     &prune_command,
+    &backup_command,  &login_command,    &status_command,
+    &help_command,    &complete_command, NULL,
 };
 
 enum { MAX_OPTIONS = 32, COMMON_HELP = 'h', COMMON_VERSION = 'V' };

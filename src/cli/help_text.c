@@ -39,7 +39,14 @@ static const struct option_help remove_help[] = {
     { NULL, NULL, NULL },
 };
 
+static const struct option_help status_help[] = {
+    { "watch", NULL, "refresh every two seconds, until interrupted" },
+    { NULL, NULL, NULL },
+};
+
 static const struct option_help list_help[] = {
+    { "hits", NULL, "with how often each rule has mattered, and when last" },
+    { "unused", "SPAN", "only rules that have not for that long: 90d" },
     { "expired", NULL, "only rules that have expired" },
     { NULL, NULL, NULL },
 };
@@ -155,6 +162,7 @@ static const struct command_help helps[] = {
       "The running daemon keeps them in its store; each ends by itself after pop_before_smtp minutes. Without one, "
       "gatepost explain --login USER pretends it.",
       NULL },
+    { "status", NULL, status_help },
     { "help", "Without a command, lists all of them.", NULL },
     { "complete",
       "The last WORD may be unfinished or empty. Prints one word a line; the line /FILES/ asks the shell for the names "

@@ -135,12 +135,17 @@ static void put_columns_json(FILE *out, enum rule_table table, const struct stor
         fputs("null", out);
 }
 
-void rule_line_write_json(FILE *out, const struct kind *kind, const struct stored_row *row)
+void rule_line_begin_json(FILE *out, const struct kind *kind, const struct stored_row *row)
 {
     fputs("{\"kind\": ", out);
     cli_put_json(out, kind->name);
     fputs(", ", out);
     put_columns_json(out, kind->table, row, true);
+}
+
+void rule_line_write_json(FILE *out, const struct kind *kind, const struct stored_row *row)
+{
+    rule_line_begin_json(out, kind, row);
     fputc('}', out);
 }
 

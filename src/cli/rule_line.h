@@ -28,4 +28,7 @@ void rule_line_write_json(FILE *out, const struct kind *kind, const struct store
 /* Writes the columns alone as a JSON object; of a setting its name and value. */
 void rule_line_write_row_json(FILE *out, enum rule_table table, const struct stored_row *row);
 
+/* The same without the brace at the end, for what is to be said beside. */
+void rule_line_begin_json(FILE *out, const struct kind *kind, const struct stored_row *row);
+
 #endif

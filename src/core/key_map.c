@@ -1,5 +1,7 @@
 #include "core/key_map.h"
 
+#include "core/hash.h"
+
 #include <stdlib.h>
 
 /* text is the kind followed by the key, n + 1 bytes, or NULL in a free slot. Linear probing; removal shifts back, so
@@ -13,26 +15,9 @@ struct key_slot {
 
 enum { FIRST_SIZE = 16 };
 
-static uint64_t mix(uint64_t a, uint64_t b)
-{
-    a ^= b;
-    a *= UINT64_C(0x9e3779b97f4a7c15);
-    return a ^ a >> 29;
-}
-
 static uint64_t hash_of(char kind, struct str key)
 {
-    uint64_t h = mix((unsigned char)kind, key.n), word;
-    size_t i = 0;
-    for (; i + sizeof word <= key.n; i += sizeof word) {
-        memcpy(&word, key.p + i, sizeof word);
-        h = mix(h, word);
-    }
-    word = 0;
-    if (i < key.n)
-        memcpy(&word, key.p + i, key.n - i);
-    h = mix(h, word);
-    return mix(h, h >> 32);
+    return hash_bytes((unsigned char)kind, key);
 }
 
 /* The slot of the key, or the free one where it would be; the map has at least one free slot. */

@@ -133,18 +133,36 @@ static bool may_be_local(const struct rules *rules, const struct name_query *dom
     return trie_match(&rules->trie[RULE_LOCAL_DOMAIN], &domain->query, is_local, NULL);
 }
 
-static int put_in(struct rules *rules, struct trie *trie, const struct trie_row *row, bool *found)
+/* What was there before. */
+struct former {
+    bool found, refused;
+};
+
+struct meant {
+    const struct trie_row *row;
+    struct former *former;
+};
+
+static bool is_meant(const struct trie_row *row, const void *context)
 {
-    int r = trie_remove(trie, &rules->edit, row, rule_is_same_row, row);
-    *found = *found || r == 1;
-    return r < 0 ? r : trie_add(trie, &rules->edit, row);
+    const struct meant *meant = context;
+    if (!rule_is_same_row(row, meant->row))
+        return false;
+    *meant->former = (struct former){ true, rule_value(rule_of(row)) == RULE_REFUSE };
+    return true;
 }
 
-static int take_from(struct rules *rules, struct trie *trie, const struct trie_row *row, bool *found)
+static int take_from(struct rules *rules, struct trie *trie, const struct trie_row *row, struct former *former)
 {
-    int r = trie_remove(trie, &rules->edit, row, rule_is_same_row, row);
-    *found = *found || r == 1;
+    struct meant meant = { row, former };
+    int r = trie_remove(trie, &rules->edit, row, is_meant, &meant);
     return r < 0 ? r : 0;
+}
+
+static int put_in(struct rules *rules, struct trie *trie, const struct trie_row *row, struct former *former)
+{
+    int r = take_from(rules, trie, row, former);
+    return r < 0 ? r : trie_add(trie, &rules->edit, row);
 }
 
 static bool has_locals(enum rule_table table)
@@ -157,9 +175,9 @@ static int refile_local(struct rules *rules, const struct rule *rule, bool wante
 {
     union rule_space local;
     struct trie *trie = &rules->locals[rule_table(rule)];
-    bool found = false;
+    struct former former = { false, false };
     rule_make_local(&local, rule);
-    return wanted ? put_in(rules, trie, &local.row, &found) : take_from(rules, trie, &local.row, &found);
+    return wanted ? put_in(rules, trie, &local.row, &former) : take_from(rules, trie, &local.row, &former);
 }
 
 /* Of an address: its domain. False for what is none. */
@@ -211,8 +229,8 @@ struct filing {
     struct rules *rules;
     const struct rule_reading *reading;
     bool make;
-    bool found; /* it was there before */
-    bool fresh; /* it cannot have been */
+    bool fresh; /* it cannot have been there before */
+    struct former former;
 };
 
 static int file_rule(struct filing *filing, const struct prefix *block, const struct prefix *client)
@@ -223,8 +241,8 @@ static int file_rule(struct filing *filing, const struct prefix *block, const st
     union rule_space space;
     rule_make(&space, filing->reading, block, client);
     int r = filing->fresh  ? trie_load(&rules->trie[which], &rules->edit, &space.row)
-            : filing->make ? put_in(rules, &rules->trie[which], &space.row, &filing->found)
-                           : take_from(rules, &rules->trie[which], &space.row, &filing->found);
+            : filing->make ? put_in(rules, &rules->trie[which], &space.row, &filing->former)
+                           : take_from(rules, &rules->trie[which], &space.row, &filing->former);
     if (r == 0)
         r = file_local(rules, &space.row, filing->make);
     if (r == 0 && table == RULE_LOCAL_DOMAIN)
@@ -251,6 +269,16 @@ static bool is_pattern(const struct rule_reading *reading)
     return reading->row->table == RULE_KILL_ENTRY && reading->key.kind != NAME_ADDRESS;
 }
 
+static void count_change(const struct filing *filing)
+{
+    struct rules *rules = filing->rules;
+    enum rule_table table = filing->reading->row->table;
+    rules->count[table] += filing->make;
+    rules->count[table] -= filing->former.found;
+    rules->n_refusing[table] += filing->make && filing->reading->value == RULE_REFUSE;
+    rules->n_refusing[table] -= filing->former.found && filing->former.refused;
+}
+
 static int change(struct filing *filing)
 {
     struct rules *rules = filing->rules;
@@ -258,10 +286,8 @@ static int change(struct filing *filing)
     int r = file(filing);
     if (table == RULE_LOCAL_DOMAIN || is_pattern(filing->reading))
         rules->bare_kills_stale = true;
-    if (r == 0 && filing->make && !filing->found)
-        rules->count[table]++;
-    else if (r == 0 && !filing->make && filing->found)
-        rules->count[table]--;
+    if (r == 0)
+        count_change(filing);
     return r;
 }
 
@@ -298,7 +324,7 @@ static int put(struct rules *rules, const struct rule_row *row, bool fresh, stru
     if (row->table == RULE_SETTING)
         return put_setting(rules, row, error);
     struct rule_reading reading;
-    struct filing filing = { rules, &reading, true, false, fresh };
+    struct filing filing = { .rules = rules, .reading = &reading, .make = true, .fresh = fresh };
     int r = rule_read(&reading, row, error);
     if (r == 0 && (r = change(&filing)) < 0)
         error_set(error, r, "out of memory");
@@ -321,7 +347,7 @@ int rules_remove(struct rules *rules, const struct rule_row *row)
     if (row->table == RULE_SETTING)
         return remove_setting(rules, row);
     struct rule_reading reading;
-    struct filing filing = { rules, &reading, false, false, false };
+    struct filing filing = { .rules = rules, .reading = &reading };
     int r = rule_read_key(&reading, row, NULL);
     if (r == 0)
         r = change(&filing);
@@ -348,6 +374,11 @@ int rules_seal(struct rules *rules)
 size_t rules_count(const struct rules *rules, enum rule_table table)
 {
     return rules->count[table];
+}
+
+size_t rules_count_refusing(const struct rules *rules, enum rule_table table)
+{
+    return rules->n_refusing[table];
 }
 
 const struct settings *rules_settings(const struct rules *rules)

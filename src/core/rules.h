@@ -52,6 +52,9 @@ int rules_seal(struct rules *rules);
 /* Rows in force or expired, as far as they were understood. */
 size_t rules_count(const struct rules *rules, enum rule_table table);
 
+/* Those among them whose verdict is deny or refuse. */
+size_t rules_count_refusing(const struct rules *rules, enum rule_table table);
+
 const struct settings *rules_settings(const struct rules *rules);
 
 /* Below, `now` is Unix seconds; where nothing matches NULL is returned. */

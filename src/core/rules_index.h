@@ -43,7 +43,7 @@ struct rules {
     struct shared_settings *settings;
     struct bare_kills *bare_kills;
     bool bare_kills_stale;
-    size_t count[RULE_TABLE_COUNT];
+    size_t count[RULE_TABLE_COUNT], n_refusing[RULE_TABLE_COUNT];
 };
 
 /* Of hosts: the row for the name as a whole, or for the nearest domain that it is below. */

@@ -1,7 +1,6 @@
 #include "daemon/control.h"
 
 #include "core/explanation.h"
-#include "daemon/login_report.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -127,6 +126,21 @@ static int explain(struct server_conn *conn, const struct request *request)
     struct login_facts nothing = { .state = LOGIN_NOT_ASKED };
     (void)request;
     return explain_with(conn, &nothing);
+}
+
+/* status */
+
+static int status(struct server_conn *conn, const struct request *request)
+{
+    const struct control_desk *desk = server_context(conn);
+    char *text = NULL;
+    size_t n = 0;
+    FILE *out = open_memstream(&text, &n);
+    (void)request;
+    if (!out)
+        return -ENOMEM;
+    status_each(&desk->status, put_pair, out);
+    return finish(conn, out, &text, &n);
 }
 
 /* login_list: a part of the logins at a time; those of the store, or with cursor=waiting those that wait for it. */
@@ -275,10 +289,9 @@ static int control_answer(struct server_conn *conn, const struct request *reques
         const char *name;
         int (*run)(struct server_conn *conn, const struct request *request);
     } commands[] = {
-        { "explain", explain },
-        { "login_add", login_report_answer },
-        { "login_list", login_list },
-        { "login_remove", login_remove },
+        { "explain", explain },       { "login_add", login_report_answer },
+        { "login_list", login_list }, { "login_remove", login_remove },
+        { "status", status },
     };
     const char *fault = request_check(request, &control_form);
     if (fault)

@@ -8,6 +8,8 @@
 #include "core/error.h"
 #include "daemon/check.h"
 #include "daemon/control.h"
+#include "daemon/counters.h"
+#include "daemon/hits.h"
 #include "daemon/listener.h"
 #include "daemon/log.h"
 #include "daemon/login_report.h"
@@ -24,12 +26,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
     USAGE_STATUS = 2,
     GRACE_MS = 20,             /* for requests that have been sent when we are told to stop */
     STOP_WAIT_MS = 5000,       /* for clients to take their answers */
+    HITS_EVERY_MS = 60000,     /* hits of rules are written down */
     END_MS = 9000,             /* for all of that, though a name server or a disk that hangs cannot be called off */
     RESERVED_CONNECTIONS = 16, /* so that clients of the policy service cannot keep others out */
     DESCRIPTORS_BESIDE = 64 + RESERVED_CONNECTIONS
@@ -54,6 +58,7 @@ enum { N_SERVICES = sizeof services / sizeof *services };
 struct open_listener {
     struct listener *listener;
     size_t service;
+    struct server_entrance *entrance;
 };
 
 struct daemon {
@@ -66,12 +71,15 @@ struct daemon {
     struct rule_watch *watch;
     struct logins *logins;
     struct recorder *recorder;
+    struct hits *hits;
+    struct counters counters;
     struct policy policy;
-    struct login_desk desk;
+    struct control_desk desk;
     struct server_budget budget;
     struct server *servers[N_SERVICES];
     size_t n_running; /* of them */
     struct open_listener *listeners;
+    struct server_entrance *entrances; /* one for each; they outlive the listeners */
     size_t n_listeners;
     bool stopping;
 };
@@ -92,12 +100,18 @@ static void close_handle(void *pointer)
         uv_close(handle, NULL);
 }
 
-/* Answers may need the logins until the last connection is gone. */
+static void close_what_answers_need(struct daemon *daemon)
+{
+    logins_close(daemon->logins);
+    hits_close(daemon->hits);
+}
+
+/* That is until the last connection is gone. */
 static void on_server_ended(void *context)
 {
     struct daemon *daemon = context;
     if (--daemon->n_running == 0)
-        logins_close(daemon->logins);
+        close_what_answers_need(daemon);
 }
 
 /* What is left has no way to end; nothing of it would be lost by waiting no longer. */
@@ -114,7 +128,7 @@ static void end_all(struct daemon *daemon)
 {
     close_listeners(daemon);
     if (daemon->n_running == 0)
-        logins_close(daemon->logins);
+        close_what_answers_need(daemon);
     for (size_t i = 0; i < N_SERVICES; i++)
         if (daemon->servers[i])
             server_stop(daemon->servers[i], STOP_WAIT_MS, on_server_ended, daemon);
@@ -153,8 +167,9 @@ static void on_hangup(uv_signal_t *signal, int number)
     (void)number;
     log_reopen();
     recorder_reopen(daemon->recorder);
-    log_info("SIGHUP: the rules are read anew");
+    log_info("SIGHUP: the rules are read anew, and their hits written");
     rule_watch_reread(daemon->watch);
+    hits_write(daemon->hits);
 }
 
 static void on_before_wait(uv_prepare_t *prepare)
@@ -211,7 +226,8 @@ static int open_listener(struct daemon *daemon, const struct config *config, siz
     if (r < 0)
         return r;
     listener->service = service;
-    daemon->n_listeners++;
+    listener->entrance = &daemon->entrances[daemon->n_listeners++];
+    listener->entrance->endpoint = endpoint;
     return 0;
 }
 
@@ -228,7 +244,8 @@ static int open_listeners(struct daemon *daemon, const struct config *config, st
     for (size_t s = 0; s < N_SERVICES; s++)
         n += config->value[services[s].listen].n;
     daemon->listeners = calloc(n, sizeof *daemon->listeners);
-    if (!daemon->listeners)
+    daemon->entrances = calloc(n, sizeof *daemon->entrances);
+    if (!daemon->listeners || !daemon->entrances)
         return error_set(error, -ENOMEM, "out of memory");
     for (size_t s = 0; s < N_SERVICES; s++) {
         const struct config_value *listen = &config->value[services[s].listen];
@@ -246,14 +263,19 @@ static int open_listeners(struct daemon *daemon, const struct config *config, st
 static int make_servers(struct daemon *daemon, const struct config *config, struct error *error)
 {
     struct server_limits limits = { .budget = &daemon->budget,
+                                    .counters = &daemon->counters,
                                     .max_request_bytes = config_number(config, CONFIG_MAX_REQUEST_BYTES),
                                     .allow = &config->value[CONFIG_LISTEN_ALLOW] };
     daemon->budget.max = config_number(config, CONFIG_MAX_CONNECTIONS);
-    daemon->policy = (struct policy){ daemon->watch, daemon->logins, config_number(config, CONFIG_LOG_DECISIONS),
-                                      decide_batch_new(), daemon->recorder };
+    counters_init(&daemon->counters, time(NULL), uv_hrtime());
+    daemon->policy = (struct policy){ daemon->watch,      daemon->logins,   config_number(config, CONFIG_LOG_DECISIONS),
+                                      decide_batch_new(), daemon->recorder, &daemon->counters,
+                                      daemon->hits };
     if (!daemon->policy.batch)
         return error_set(error, -ENOMEM, "out of memory");
-    daemon->desk = (struct login_desk){ daemon->watch, daemon->logins };
+    daemon->desk = (struct control_desk){ { daemon->watch, daemon->logins },
+                                          { &daemon->counters, daemon->watch, daemon->logins, daemon->logins_url,
+                                            daemon->entrances, daemon->n_listeners } };
     for (size_t s = 0; s < N_SERVICES; s++) {
         void *context = services[s].protocol == &policy_protocol ? (void *)&daemon->policy : &daemon->desk;
         limits.reserved = services[s].reserved;
@@ -270,7 +292,8 @@ static int start_listeners(struct daemon *daemon, struct error *error)
     int r = 0;
     for (size_t i = 0; i < daemon->n_listeners && r == 0; i++) {
         struct open_listener *listener = &daemon->listeners[i];
-        r = listener_start(listener->listener, server_accept, daemon->servers[listener->service], error);
+        listener->entrance->server = daemon->servers[listener->service];
+        r = listener_start(listener->listener, server_accept, listener->entrance, error);
     }
     return r;
 }
@@ -341,6 +364,7 @@ static int start(struct daemon *daemon, const struct config *config)
     if (status != EX_OK)
         return status;
     if (rule_watch_open(&daemon->watch, &daemon->loop, config, &error) < 0 || open_logins(daemon, config, &error) < 0 ||
+        hits_open(&daemon->hits, &daemon->loop, config_text(config, CONFIG_DATABASE), HITS_EVERY_MS, &error) < 0 ||
         recorder_open(&daemon->recorder, config, &error) < 0 || make_servers(daemon, config, &error) < 0)
         return fail(EX_CONFIG, &error);
     if ((r = rule_watch_start(daemon->watch)) < 0) {
@@ -369,9 +393,11 @@ static int run(const struct config *config)
         server_free(daemon.servers[i]);
     decide_batch_free(daemon.policy.batch);
     recorder_close(daemon.recorder);
+    hits_free(daemon.hits);
     logins_free(daemon.logins);
     rule_watch_free(daemon.watch);
     free(daemon.listeners);
+    free(daemon.entrances);
     if (uv_loop_close(&daemon.loop) < 0)
         log_error("handles were left open");
     log_info("ended with status %d", status);

@@ -202,12 +202,12 @@ static void on_retry(uv_timer_t *timer)
 /* Says once that the store cannot be asked, and once that it can. */
 static void note_askable(struct logins *logins, const char *why)
 {
-    enum login_store_state state = login_store_state(logins->store);
+    enum login_store_state state = logins_state(logins);
     unsigned long suppressed;
-    if (logins->said != SAID_AWAY && (state == LOGIN_STORE_DOWN || logins->n_late > 0)) {
+    if (logins->said != SAID_AWAY && state == LOGIN_STORE_DOWN) {
         logins->said = SAID_AWAY;
         log_warning_limited(&logins->change_limit, "the login store cannot be asked: %s", why);
-    } else if (logins->said != SAID_ASKABLE && state == LOGIN_STORE_UP && logins->n_late == 0) {
+    } else if (logins->said != SAID_ASKABLE && state == LOGIN_STORE_UP) {
         logins->said = SAID_ASKABLE;
         if (log_limit_take(&logins->change_limit, &suppressed))
             log_info("the login store can be asked");
@@ -436,6 +436,16 @@ struct time_limits *logins_limits(struct logins *logins)
 const struct queued_login *logins_waiting(const struct logins *logins)
 {
     return logins->queue.first;
+}
+
+size_t logins_n_waiting(const struct logins *logins)
+{
+    return logins->queue.n;
+}
+
+enum login_store_state logins_state(const struct logins *logins)
+{
+    return logins->n_late > 0 ? LOGIN_STORE_DOWN : login_store_state(logins->store);
 }
 
 /* Beginning and end. */

@@ -56,6 +56,11 @@ size_t logins_forget(struct logins *logins, struct str address);
 /* The oldest of the logins that wait, others by their `next`; NULL where none does. */
 const struct queued_login *logins_waiting(const struct logins *logins);
 
+size_t logins_n_waiting(const struct logins *logins);
+
+/* A store that does not answer in time counts as down. */
+enum login_store_state logins_state(const struct logins *logins);
+
 /* Ends the store, once it has had some time to take what waits; the rest is lost, and said to be. The loop must be run
  * for that to end. NULL is fine. */
 void logins_close(struct logins *logins);

@@ -32,6 +32,8 @@ static int finish(struct server_conn *conn, const struct decision *decision, int
     size_t n = reply_write(decision, request, settings, reply);
     if (decision_log_wants(policy->log_decisions, decision))
         decision_log(decision, request, settings, (uv_hrtime() - state->begin_ns) / 1000);
+    counters_add(policy->counters, request, decision, state->begin_ns);
+    hits_count(policy->hits, decision, now);
     server_reply(conn, reply, n);
     return 0;
 }

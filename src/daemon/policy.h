@@ -5,6 +5,8 @@
 #define GATEPOST_DAEMON_POLICY_H
 
 #include "core/decide_batch.h"
+#include "daemon/counters.h"
+#include "daemon/hits.h"
 #include "daemon/logins.h"
 #include "daemon/recorder.h"
 #include "daemon/rule_watch.h"
@@ -17,6 +19,8 @@ struct policy {
     uint32_t log_decisions; /* enum of config.h */
     struct decide_batch *batch;
     struct recorder *recorder;
+    struct counters *counters;
+    struct hits *hits;
 };
 
 extern const struct server_protocol policy_protocol;

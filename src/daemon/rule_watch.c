@@ -33,11 +33,15 @@ struct rule_watch {
     uv_mutex_t mutex; /* guards what follows, to the next blank line */
     uv_cond_t wake;
     bool wants_reread, stopping, ended;
-    struct rules *loaded;  /* what has been read, or NULL */
-    struct rules *retired; /* what was in force before; the thread is to free that */
+    struct rules *loaded;    /* what has been read, or NULL */
+    struct rules *retired;   /* what was in force before; the thread is to free that */
+    uint64_t stale_since_ms; /* the first look that failed; 0: the last one did not */
+    struct error stale_why;
 
     struct rules *rules; /* in force; the loop changes it while the thread waits for that */
-    uint64_t generation; /* the loop's */
+    uint64_t generation; /* the loop's, as are the next two */
+    uint64_t published_at_ms;
+    size_t n_skipped_published;
 
     struct rule_db *db;
     bool failing; /* the last look failed */
@@ -151,6 +155,17 @@ static int look_and_read(struct rule_watch *watch, bool reread, struct rules **l
     return r;
 }
 
+static void note_stale(struct rule_watch *watch, bool failed)
+{
+    uv_mutex_lock(&watch->mutex);
+    if (!failed)
+        watch->stale_since_ms = 0;
+    else if (watch->stale_since_ms == 0)
+        watch->stale_since_ms = now_ms();
+    watch->stale_why = watch->error;
+    uv_mutex_unlock(&watch->mutex);
+}
+
 static void report(struct rule_watch *watch, bool failed)
 {
     static struct log_limit limit = { .burst = 1, .interval_s = 60 };
@@ -160,8 +175,10 @@ static void report(struct rule_watch *watch, bool failed)
         log_warning_limited(&limit, "the rules still cannot be read: %s", watch->error.text);
     else if (watch->failing)
         log_info("the rules can be read again");
-    if (failed || watch->failing)
+    if (failed || watch->failing) {
         log_flush();
+        note_stale(watch, failed);
+    }
     watch->failing = failed;
 }
 
@@ -237,6 +254,8 @@ static void publish(struct rule_watch *watch, struct rules *loaded)
     watch->retired = watch->rules;
     watch->rules = loaded;
     watch->generation++;
+    watch->published_at_ms = now_ms();
+    watch->n_skipped_published = watch->n_skipped;
     log_loaded(watch, loaded, whole);
 }
 
@@ -309,6 +328,21 @@ int rule_watch_start(struct rule_watch *watch)
 const struct rules *rule_watch_rules(const struct rule_watch *watch)
 {
     return watch->rules;
+}
+
+void rule_watch_describe(struct rule_watch *watch, struct rule_watch_state *state)
+{
+    uv_mutex_lock(&watch->mutex);
+    uint64_t now = now_ms();
+    *state = (struct rule_watch_state){
+        .generation = watch->generation,
+        .age_ms = now - watch->published_at_ms,
+        .n_skipped = watch->n_skipped_published,
+        .stale = watch->stale_since_ms != 0,
+        .stale_ms = now - watch->stale_since_ms,
+        .why = watch->stale_why,
+    };
+    uv_mutex_unlock(&watch->mutex);
 }
 
 void rule_watch_reread(struct rule_watch *watch)

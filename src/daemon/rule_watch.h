@@ -26,6 +26,18 @@ int rule_watch_start(struct rule_watch *watch);
 /* The rules in force. They stay valid until control returns to the loop. */
 const struct rules *rule_watch_rules(const struct rule_watch *watch);
 
+struct rule_watch_state {
+    uint64_t generation; /* grows with each version that is put in force */
+    uint64_t age_ms;     /* of that version */
+    size_t n_skipped;    /* rows that are not understood */
+    bool stale;          /* the database cannot be read: there may be newer rules */
+    uint64_t stale_ms;   /* for so long */
+    struct error why;
+};
+
+/* How things stand. On the loop. */
+void rule_watch_describe(struct rule_watch *watch, struct rule_watch_state *state);
+
 /* Reads the rules anew as soon as may be, changed or not. */
 void rule_watch_reread(struct rule_watch *watch);
 

@@ -60,11 +60,13 @@ static bool is_welcome(struct server *server, const struct server_conn *conn)
 
 int server_accept(uv_stream_t *stream, bool is_unix, void *context)
 {
-    struct server *server = context;
+    struct server_entrance *entrance = context;
+    struct server *server = entrance->server;
     struct server_conn *conn = calloc(1, sizeof *conn + server->protocol->state_bytes);
     if (!conn)
         return -ENOMEM;
     conn->server = server;
+    conn->entrance = entrance;
     conn->is_unix = is_unix;
     int r = is_unix ? uv_pipe_init(server->loop, &conn->handle.pipe, 0) : uv_tcp_init(server->loop, &conn->handle.tcp);
     if (r < 0) {
@@ -78,7 +80,10 @@ int server_accept(uv_stream_t *stream, bool is_unix, void *context)
     server->conns = conn;
     server->n_conns++;
     server->budget->n_conns++;
-    if (uv_accept(stream, &conn->handle.stream) < 0 || !is_welcome(server, conn)) {
+    entrance->n_conns++;
+    bool taken = uv_accept(stream, &conn->handle.stream) == 0;
+    if (!taken || !is_welcome(server, conn)) {
+        server->counters->connections_refused += taken;
         conn_close(conn);
         return 0;
     }
@@ -130,6 +135,7 @@ int server_new(struct server **out, uv_loop_t *loop, const struct server_protoco
     server->protocol = protocol;
     server->context = context;
     server->budget = limits->budget;
+    server->counters = limits->counters;
     server->reserved = limits->reserved;
     server->max_request_bytes = limits->max_request_bytes;
     server->fault_limit = (struct log_limit){ .burst = 20, .interval_s = 60 };
@@ -145,6 +151,11 @@ int server_new(struct server **out, uv_loop_t *loop, const struct server_protoco
     }
     *out = server;
     return 0;
+}
+
+const char *server_name(const struct server *server)
+{
+    return server->protocol->name;
 }
 
 static void on_deadline(uv_timer_t *timer)

@@ -12,6 +12,7 @@
 
 #include "conf/config.h"
 #include "core/request.h"
+#include "daemon/counters.h"
 
 #include <uv.h>
 
@@ -35,6 +36,13 @@ struct server_protocol {
     void (*abandon)(struct server_conn *conn);
 };
 
+/* An endpoint on which a server takes connections. */
+struct server_entrance {
+    struct server *server;
+    const char *endpoint; /* as configured */
+    size_t n_conns;
+};
+
 /* Connections of all servers that share it. */
 struct server_budget {
     size_t n_conns;
@@ -42,8 +50,9 @@ struct server_budget {
 };
 
 struct server_limits {
-    struct server_budget *budget; /* must outlive the server */
-    uint32_t reserved;            /* connections of this server beyond the budget */
+    struct server_budget *budget; /* must outlive the server, as must the next */
+    struct counters *counters;
+    uint32_t reserved; /* connections of this server beyond the budget */
     uint32_t max_request_bytes;
     const struct config_value *allow; /* the blocks from which TCP connections are taken; NULL: none */
 };
@@ -52,8 +61,11 @@ struct server_limits {
 int server_new(struct server **server, uv_loop_t *loop, const struct server_protocol *protocol, void *context,
                const struct server_limits *limits, struct error *error);
 
-/* A listener_accept with the server for its context. */
-int server_accept(uv_stream_t *stream, bool is_unix, void *server);
+/* A listener_accept with a struct server_entrance for its context, which must outlive the connections. */
+int server_accept(uv_stream_t *stream, bool is_unix, void *entrance);
+
+/* What the server speaks, for people. */
+const char *server_name(const struct server *server);
 
 /* Answers the request in hand with the n bytes at reply, which are copied. */
 void server_reply(struct server_conn *conn, const char *reply, size_t n);

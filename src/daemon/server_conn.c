@@ -59,6 +59,7 @@ void conn_close(struct server_conn *conn)
         server->conns = conn->next;
     server->n_conns--;
     server->budget->n_conns--;
+    conn->entrance->n_conns--;
     server_end_if_idle(server);
     uv_close((uv_handle_t *)&conn->handle.stream, on_closed);
 }
@@ -105,6 +106,7 @@ static void conn_fault(struct server_conn *conn)
 {
     struct server *server = conn->server;
     char peer[PEER_TEXT_SIZE], reply[128];
+    server->counters->protocol_errors++;
     conn_describe_peer(conn, peer);
     log_warning_limited(&server->fault_limit, "a malformed request from %s: %s; the connection is closed", peer,
                         conn->fault);

@@ -23,6 +23,7 @@ struct server_conn {
         uv_pipe_t pipe;
     } handle;
     struct server *server;
+    struct server_entrance *entrance;
     struct server_conn *next, *prev;
     char *buffer;
     size_t n, size;
@@ -54,6 +55,7 @@ struct server {
     const struct server_protocol *protocol;
     void *context;
     struct server_budget *budget;
+    struct counters *counters;
     uint32_t reserved, max_request_bytes;
     struct block *allowed;
     size_t n_allowed;

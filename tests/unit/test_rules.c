@@ -102,6 +102,35 @@ START_TEST(range_counts_as_its_prefixes)
 }
 END_TEST
 
+static void expect_counts(enum rule_table table, size_t all, size_t refusing)
+{
+    ck_assert_uint_eq(rules_count(rules, table), all);
+    ck_assert_uint_eq(rules_count_refusing(rules, table), refusing);
+}
+
+START_TEST(rows_are_counted_by_their_verdict)
+{
+    ck_assert_int_eq(put(RULE_ACCESS_BLOCK, "192.0.2.1-50", "", "deny", 0), 0); /* of several prefixes */
+    ck_assert_int_eq(put(RULE_ACCESS_BLOCK, "192.0.2.0/24", "", "deny", 0), 0);
+    ck_assert_int_eq(put(RULE_ACCESS_BLOCK, "192.0.2.7", "", "grant", 0), 0);
+    ck_assert_int_eq(put(RULE_RELAY_GRANT, "192.0.2.7", "", "refuse", 0), 0);
+    ck_assert_int_eq(put(RULE_RELAY_GRANT, "mail.example.net", "", "grant", 0), 0);
+    expect_counts(RULE_ACCESS_BLOCK, 3, 2);
+    expect_counts(RULE_RELAY_GRANT, 2, 1);
+    ck_assert_int_eq(put(RULE_ACCESS_BLOCK, "192.0.2.1-50", "", "grant", NOW), 0); /* replaced */
+    ck_assert_int_eq(put(RULE_ACCESS_BLOCK, "192.0.2.7", "", "deny", 0), 0);
+    ck_assert_int_eq(put(RULE_ACCESS_BLOCK, "192.0.2.7", "", "deny", NOW), 0);
+    expect_counts(RULE_ACCESS_BLOCK, 3, 2);
+    drop(RULE_ACCESS_BLOCK, "192.0.2.1-50", "");
+    drop(RULE_ACCESS_BLOCK, "192.0.2.99", "");
+    expect_counts(RULE_ACCESS_BLOCK, 2, 2);
+    drop(RULE_ACCESS_BLOCK, "192.0.2.7", "");
+    drop(RULE_ACCESS_BLOCK, "192.0.2.0/24", "");
+    expect_counts(RULE_ACCESS_BLOCK, 0, 0);
+    expect_counts(RULE_KILL_ENTRY, 0, 0);
+}
+END_TEST
+
 START_TEST(row_expires_to_the_second)
 {
     ck_assert_int_eq(put(RULE_ACCESS_BLOCK, "192.0.2.7", "", "deny", NOW), 0);
@@ -176,6 +205,7 @@ int main(void)
     tcase_add_checked_fixture(tcase, begin, end);
     tcase_add_test(tcase, rows_of_one_meaning_stand_side_by_side);
     tcase_add_test(tcase, range_counts_as_its_prefixes);
+    tcase_add_test(tcase, rows_are_counted_by_their_verdict);
     tcase_add_test(tcase, row_expires_to_the_second);
     tcase_add_test(tcase, bare_sender_is_killed_as_at_any_local_domain);
     tcase_add_loop_test(tcase, bad_row_leaves_the_set_as_it_was, 0, COUNT(bad_rows));
