@@ -339,11 +339,11 @@ class Gatepostd:
                 reply += piece
             return reply.decode(errors="replace")[:-2]
 
-    def cli(self, *words, status=0):
+    def cli(self, *words, status=0, text=""):
         """Runs gatepost against this daemon: what it prints, or with another exit status what it complains of."""
         done = subprocess.run([BUILD_DIR / "gatepost", "--database", self.database,
                                "--control", "unix:%s" % self.control_socket, *map(str, words)],
-                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=COMMAND_SECONDS)
+                              input=text, capture_output=True, text=True, timeout=COMMAND_SECONDS)
         expect_equal(done.returncode, status, "gatepost %r\n%s%s" % (words, done.stdout, done.stderr))
         return done.stderr if status else done.stdout
 
