@@ -8,11 +8,11 @@ import shlex
 import subprocess
 from typing import NamedTuple
 
-from harness import BUILD_DIR, SOURCE_DIR, TABLES, Gatepostd, command, expect, expect_equal, rule_sql, run
+from harness import BUILD_DIR, Gatepostd, SOURCE_DIR, TABLES, command, expect, expect_equal, rule_sql, run
 from mta import OURS, RELAY as RELAY_DOMAIN, Postfix
 from smtp import Client, SmtpSession
 
-CHECK = BUILD_DIR / "standalone/gatepost-check-postfix"
+CHECK = SOURCE_DIR / "scripts/gatepost-check-postfix"
 
 # In SPEC 11 to the letter but for the endpoint.
 MAIN_CF = """

@@ -7,7 +7,7 @@ import subprocess
 from admin import Gatepost
 from harness import BUILD_DIR, SOURCE_DIR, command, expect, expect_equal, run
 
-SYNC = BUILD_DIR / "standalone/gatepost-sync-postfix"
+SYNC = SOURCE_DIR / "scripts/gatepost-sync-postfix"
 NOTE = "from Postfix (gatepost-sync-postfix)"
 
 MAIN_CF = """

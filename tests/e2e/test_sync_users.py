@@ -10,7 +10,7 @@ from admin import Gatepost
 from harness import BUILD_DIR, SOURCE_DIR, expect, expect_equal, run
 from mailbox import Mailbox
 
-SYNC = BUILD_DIR / "standalone/gatepost-sync-users"
+SYNC = SOURCE_DIR / "scripts/gatepost-sync-users"
 
 PASSWD = ("root:x:0:0::/:/bin/sh\ndaemon:x:1:1::/:\nAnna:x:1000:1::/:/usr/sbin/nologin\notto:x:1001:1::/:\n"
           "mia:x:70000:1::/:\nnobody:x:65534:1::/:\n")

@@ -29,8 +29,8 @@ sub printable {
 }
 
 sub complain {
-    my ($name) = $0 =~ m{([^/]*)\z};
-    print STDERR printable("$name: @_") . "\n";
+    my ($name) = $0 =~ m{([^/]*)\.pl\z};
+    print STDERR printable("gatepost-$name: @_") . "\n";
 }
 
 sub give_up {
