@@ -1,9 +1,10 @@
 /*
  * gatepost add.
  */
-#include "cli/rule_check.h"
+#include "cli/command.h"
 #include "cli/task.h"
-#include "cli/times.h"
+#include "console/rule_check.h"
+#include "console/times.h"
 
 #include <string.h>
 

@@ -1,8 +1,8 @@
 /*
  * gatepost backup.
  */
-#include "cli/cli.h"
-#include "cli/progress.h"
+#include "cli/command.h"
+#include "console/progress.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -1,9 +1,9 @@
 #include "cli/change_list.h"
 
 #include "cli/change_words.h"
-#include "cli/cli.h"
-#include "cli/paint.h"
-#include "cli/times.h"
+#include "console/cli.h"
+#include "console/paint.h"
+#include "console/times.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -1,9 +1,9 @@
 #include "cli/change_words.h"
 
-#include "cli/cli.h"
-#include "cli/kind.h"
-#include "cli/rule_line.h"
-#include "cli/times.h"
+#include "console/cli.h"
+#include "console/kind.h"
+#include "console/rule_line.h"
+#include "console/times.h"
 #include "core/settings.h"
 
 #include <inttypes.h>

@@ -4,8 +4,9 @@
  * Everything comes from the tables of the program itself. Nothing is complained of: who has pressed Tab wants no
  * message.
  */
+#include "cli/command.h"
 #include "cli/help.h"
-#include "cli/kind.h"
+#include "console/kind.h"
 #include "cli/usage.h"
 #include "core/request.h"
 #include "core/settings.h"

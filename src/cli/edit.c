@@ -1,11 +1,11 @@
 /*
  * gatepost edit: the rules of a kind as text, in the user's editor.
  */
-#include "cli/cli.h"
-#include "cli/editor.h"
-#include "cli/list_format.h"
-#include "cli/merge.h"
-#include "cli/rule_line.h"
+#include "cli/command.h"
+#include "console/rule_line.h"
+#include "lists/editor.h"
+#include "lists/list_format.h"
+#include "lists/merge.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,11 +1,11 @@
 /*
  * gatepost explain: decides one request, or a pretended session, and says how.
  */
-#include "cli/change.h"
-#include "cli/cli.h"
-#include "cli/explain_session.h"
-#include "cli/shell_word.h"
+#include "cli/command.h"
+#include "console/shell_word.h"
 #include "core/login_event.h"
+#include "explain/change.h"
+#include "explain/explain_session.h"
 
 #include <stdlib.h>
 

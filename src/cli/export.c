@@ -1,11 +1,11 @@
 /*
  * gatepost export.
  */
-#include "cli/cidr_table.h"
-#include "cli/cli.h"
-#include "cli/kind.h"
-#include "cli/list_format.h"
-#include "cli/rule_line.h"
+#include "cli/command.h"
+#include "console/kind.h"
+#include "console/rule_line.h"
+#include "lists/cidr_table.h"
+#include "lists/list_format.h"
 
 #include <errno.h>
 #include <string.h>

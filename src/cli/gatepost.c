@@ -3,7 +3,7 @@
  */
 #include "config.h"
 
-#include "cli/cli.h"
+#include "cli/command.h"
 #include "cli/help.h"
 
 #include <signal.h>

@@ -2,6 +2,7 @@
  * gatepost help.
  */
 #include "cli/help.h"
+#include "cli/command.h"
 
 #include <string.h>
 

@@ -7,7 +7,7 @@
 #ifndef GATEPOST_CLI_HELP_H
 #define GATEPOST_CLI_HELP_H
 
-#include "cli/cli.h"
+#include "cli/command.h"
 
 /* All commands, in the order of the help, ended by NULL (gatepost.c). */
 extern const struct command *const commands[];

@@ -3,9 +3,9 @@
  */
 #include "cli/change_list.h"
 #include "cli/change_words.h"
-#include "cli/cli.h"
-#include "cli/kind.h"
-#include "cli/times.h"
+#include "cli/command.h"
+#include "console/kind.h"
+#include "console/times.h"
 #include "core/settings.h"
 
 #include <errno.h>

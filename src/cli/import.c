@@ -1,11 +1,11 @@
 /*
  * gatepost import.
  */
-#include "cli/cli.h"
-#include "cli/kind.h"
-#include "cli/list_format.h"
-#include "cli/merge.h"
+#include "cli/command.h"
 #include "cli/task.h"
+#include "console/kind.h"
+#include "lists/list_format.h"
+#include "lists/merge.h"
 
 #include <errno.h>
 #include <string.h>

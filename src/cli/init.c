@@ -1,7 +1,7 @@
 /*
  * gatepost init.
  */
-#include "cli/cli.h"
+#include "cli/command.h"
 
 static int run_init(struct cli *cli, int argc, char **argv, const struct option *all_options)
 {

@@ -3,9 +3,9 @@
  */
 #include "core/lint.h"
 
-#include "cli/cli.h"
+#include "cli/command.h"
 #include "cli/lint_print.h"
-#include "cli/progress.h"
+#include "console/progress.h"
 #include "store/rule_edit.h"
 
 #include <errno.h>

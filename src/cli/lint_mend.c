@@ -1,7 +1,7 @@
 #include "cli/lint_mend.h"
 
-#include "cli/kind.h"
-#include "cli/shell_word.h"
+#include "console/kind.h"
+#include "console/shell_word.h"
 #include "core/settings.h"
 #include "core/text.h"
 

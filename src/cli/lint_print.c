@@ -1,8 +1,8 @@
 #include "cli/lint_print.h"
 
-#include "cli/cli.h"
-#include "cli/paint.h"
-#include "cli/rule_line.h"
+#include "console/cli.h"
+#include "console/paint.h"
+#include "console/rule_line.h"
 
 #include <errno.h>
 #include <stdlib.h>

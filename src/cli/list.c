@@ -1,12 +1,12 @@
 /*
  * gatepost list.
  */
-#include "cli/cli.h"
-#include "cli/kind.h"
-#include "cli/paint.h"
+#include "cli/command.h"
 #include "cli/row_hits.h"
-#include "cli/rule_line.h"
-#include "cli/times.h"
+#include "console/kind.h"
+#include "console/paint.h"
+#include "console/rule_line.h"
+#include "console/times.h"
 #include "store/rule_edit.h"
 
 #include <errno.h>

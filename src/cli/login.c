@@ -1,9 +1,9 @@
 /*
  * gatepost login: what the daemon's store has of logins.
  */
-#include "cli/cli.h"
-#include "cli/control.h"
-#include "cli/times.h"
+#include "cli/command.h"
+#include "console/control.h"
+#include "console/times.h"
 #include "core/block.h"
 
 #include <errno.h>

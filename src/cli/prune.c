@@ -1,10 +1,10 @@
 /*
  * gatepost prune.
  */
-#include "cli/cli.h"
-#include "cli/kind.h"
-#include "cli/rule_line.h"
-#include "cli/times.h"
+#include "cli/command.h"
+#include "console/kind.h"
+#include "console/rule_line.h"
+#include "console/times.h"
 #include "store/rule_edit.h"
 
 #include <errno.h>

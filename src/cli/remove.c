@@ -1,6 +1,7 @@
 /*
  * gatepost remove.
  */
+#include "cli/command.h"
 #include "cli/task.h"
 
 #include <string.h>

@@ -1,14 +1,14 @@
 /*
  * gatepost replay: decides every request of files of requests, counts the answers, and says what would change them.
  */
-#include "cli/changes.h"
-#include "cli/cli.h"
-#include "cli/progress.h"
-#include "cli/replay_print.h"
-#include "cli/request_file.h"
+#include "cli/command.h"
 #include "cli/trial.h"
-#include "cli/verdicts.h"
+#include "console/progress.h"
 #include "core/decide_batch.h"
+#include "replay/changes.h"
+#include "replay/replay_print.h"
+#include "replay/request_file.h"
+#include "replay/verdicts.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -1,6 +1,6 @@
 #include "cli/row_hits.h"
 
-#include "cli/times.h"
+#include "console/times.h"
 
 #include <errno.h>
 

@@ -4,7 +4,7 @@
 #ifndef GATEPOST_CLI_ROW_HITS_H
 #define GATEPOST_CLI_ROW_HITS_H
 
-#include "cli/cli.h"
+#include "console/cli.h"
 #include "store/hit_db.h"
 #include "store/rule_edit.h"
 

@@ -2,8 +2,8 @@
  * gatepost set, get.
  */
 #include "core/settings.h"
-#include "cli/cli.h"
-#include "cli/danger.h"
+#include "cli/command.h"
+#include "console/danger.h"
 #include "store/rule_edit.h"
 
 #include <errno.h>

@@ -1,9 +1,9 @@
 /*
  * gatepost status.
  */
-#include "cli/cli.h"
-#include "cli/screen.h"
+#include "cli/command.h"
 #include "cli/status_report.h"
+#include "console/screen.h"
 
 #include <signal.h>
 #include <stdlib.h>

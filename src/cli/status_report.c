@@ -2,7 +2,7 @@
 
 #include "cli/status_report.h"
 
-#include "cli/times.h"
+#include "console/times.h"
 
 #include <limits.h>
 #include <stdlib.h>

@@ -4,7 +4,7 @@
 #ifndef GATEPOST_CLI_STATUS_REPORT_H
 #define GATEPOST_CLI_STATUS_REPORT_H
 
-#include "cli/control.h"
+#include "console/control.h"
 
 /* One of several of a kind: a listener, a kind of rules, an action … */
 struct status_item {

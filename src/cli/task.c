@@ -1,6 +1,6 @@
 #include "cli/task.h"
 
-#include "cli/times.h"
+#include "console/times.h"
 #include "core/array.h"
 #include "core/key_map.h"
 

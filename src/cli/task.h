@@ -4,8 +4,8 @@
 #ifndef GATEPOST_CLI_TASK_H
 #define GATEPOST_CLI_TASK_H
 
-#include "cli/cli.h"
-#include "cli/kind.h"
+#include "console/cli.h"
+#include "console/kind.h"
 #include "store/rule_edit.h"
 
 /* The options of both. */

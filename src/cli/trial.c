@@ -1,6 +1,7 @@
 #include "cli/trial.h"
+#include "cli/command.h"
 
-#include "cli/words.h"
+#include "console/words.h"
 
 #include <errno.h>
 #include <fcntl.h>

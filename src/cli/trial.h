@@ -7,7 +7,7 @@
 #ifndef GATEPOST_CLI_TRIAL_H
 #define GATEPOST_CLI_TRIAL_H
 
-#include "cli/cli.h"
+#include "console/cli.h"
 
 /* Copies the database, and runs the commands (add, remove, set, as on the command line) on the copy, printing nothing
  * but what is wrong with them. Returns 0, or after a message an exit status, that of the command which failed. The

@@ -3,11 +3,11 @@
  */
 #include "cli/change_list.h"
 #include "cli/change_words.h"
-#include "cli/cli.h"
-#include "cli/danger.h"
-#include "cli/progress.h"
-#include "cli/seq_range.h"
+#include "cli/command.h"
 #include "cli/undo_conflict.h"
+#include "console/danger.h"
+#include "console/progress.h"
+#include "console/seq_range.h"
 #include "store/rule_undo.h"
 
 #include <errno.h>

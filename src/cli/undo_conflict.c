@@ -1,8 +1,8 @@
 #include "cli/undo_conflict.h"
 
 #include "cli/change_words.h"
-#include "cli/cli.h"
-#include "cli/times.h"
+#include "console/cli.h"
+#include "console/times.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -6,8 +6,8 @@
 #ifndef GATEPOST_CLI_UNDO_CONFLICT_H
 #define GATEPOST_CLI_UNDO_CONFLICT_H
 
-#include "cli/progress.h"
-#include "cli/seq_range.h"
+#include "console/progress.h"
+#include "console/seq_range.h"
 #include "store/rule_undo.h"
 
 enum {

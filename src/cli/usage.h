@@ -7,7 +7,7 @@
 #ifndef GATEPOST_CLI_USAGE_H
 #define GATEPOST_CLI_USAGE_H
 
-#include "cli/cli.h"
+#include "cli/command.h"
 
 /* Called with the name of an argument that may come next, and with the words before it that stand for a KIND and for a
  * NAME, or NULL. */

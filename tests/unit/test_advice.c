@@ -1,10 +1,10 @@
 /*
  * What is said about a decision: the sentence for the user, what Postfix does, and the commands that change it.
  */
-#include "cli/change.h"
-#include "cli/conclusion.h"
-#include "cli/postfix_reply.h"
-#include "cli/remedy.h"
+#include "explain/change.h"
+#include "explain/conclusion.h"
+#include "explain/postfix_reply.h"
+#include "explain/remedy.h"
 #include "scene.h"
 #include "suite.h"
 

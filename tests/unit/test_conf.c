@@ -1,7 +1,7 @@
 /*
  * Endpoints, configuration, and the times of the command line.
  */
-#include "cli/times.h"
+#include "console/times.h"
 #include "conf/config.h"
 #include "conf/endpoint.h"
 #include "conf/login_url.h"

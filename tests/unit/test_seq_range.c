@@ -1,4 +1,4 @@
-#include "cli/seq_range.h"
+#include "console/seq_range.h"
 #include "suite.h"
 
 #include <errno.h>

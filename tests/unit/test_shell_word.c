@@ -1,7 +1,7 @@
 /*
  * Words for a shell: written so that a person can read them, and read by a shell as they were meant.
  */
-#include "cli/shell_word.h"
+#include "console/shell_word.h"
 #include "core/text.h"
 #include "suite.h"
 

@@ -1,0 +1,32 @@
+#include "console/rule_check.h"
+
+#include <errno.h>
+#include <string.h>
+
+static bool is_one_of(const char *value, const char *one, const char *other)
+{
+    return strcmp(value, one) == 0 || strcmp(value, other) == 0;
+}
+
+int rule_check(const struct kind *kind, const struct rule_key *key, const char *value, struct error *error)
+{
+    struct rule_key account;
+    int r = 0;
+    if (!value)
+        return 0;
+    if (kind->table == RULE_RELAY_GRANT && strcmp(value, "refuse") == 0 && !key->is_block)
+        return error_set(error, -EINVAL,
+                         "\"%s\": a host name cannot be refused, since a client without a name would escape; refuse "
+                         "its addresses",
+                         key->text);
+    if (kind->table == RULE_LOCAL_DOMAIN && !is_one_of(value, "local", "relay"))
+        return error_set(error, -EINVAL, "\"%s\" is neither local nor relay", value);
+    if (kind->table == RULE_LOCAL_LIST && !is_one_of(value, "yes", "no"))
+        return error_set(error, -EINVAL, "remote mail: \"%s\" is neither yes nor no", value);
+    if (kind->table == RULE_LOCAL_USER) {
+        r = rule_key_parse(&account, RULE_LOCAL_USER, str_of(value), error);
+        rule_key_fini(&account);
+        r = r < 0 ? error_prefix(error, r, "account") : 0;
+    }
+    return r;
+}
