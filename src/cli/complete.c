@@ -6,8 +6,8 @@
  */
 #include "cli/command.h"
 #include "cli/help.h"
-#include "console/kind.h"
 #include "cli/usage.h"
+#include "console/kind.h"
 #include "core/request.h"
 #include "core/settings.h"
 #include "core/text.h"

@@ -1,10 +1,10 @@
 /*
  * Endpoints, configuration, and the times of the command line.
  */
-#include "console/times.h"
 #include "conf/config.h"
 #include "conf/endpoint.h"
 #include "conf/login_url.h"
+#include "console/times.h"
 #include "suite.h"
 
 #include <errno.h>

@@ -1,9 +1,9 @@
 /*
  * Lists of rules: which format they are, what is read from them, and that what is written is read again.
  */
+#include "console/rule_line.h"
 #include "lists/entries.h"
 #include "lists/list_format.h"
-#include "console/rule_line.h"
 #include "suite.h"
 
 #include <errno.h>

@@ -1,10 +1,10 @@
 /*
  * What gatepost replay is made of: words, files of requests, tallies, and the causes of changes.
  */
+#include "console/words.h"
 #include "replay/changes.h"
 #include "replay/request_file.h"
 #include "replay/verdicts.h"
-#include "console/words.h"
 #include "rule_fixture.h"
 #include "scene.h"
 
