@@ -48,6 +48,8 @@ def blocks(text):
             lines.append(line)
         elif done := re.match(r"^<!-- test: (.*\S) -->$", line):
             found.append(Block("do", done[1], number))
+        elif line.count("`") % 2:
+            raise ValueError("line %d: a command that goes on in the next line, which nobody runs" % number)
         elif re.match(r"^(    |\t)\s*(%s)\b" % "|".join(COMMANDS), line):
             raise ValueError("line %d: a command in an indented block, which nobody runs" % number)
     if language is not None:

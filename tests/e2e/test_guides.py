@@ -133,7 +133,8 @@ OUTPUTS = (
     ("set x: 1 -> 2\n", "set ... 2", True), ("set x: 1 -> 3\n", "set ... 2", False),
 )
 # What nobody would run.
-NO_GUIDES = ("```\ngatepost init\n```\n", "    gatepost init\n", "```sh\ngatepost init\n", "```text\nnothing\n```\n")
+NO_GUIDES = ("```\ngatepost init\n```\n", "    gatepost init\n", "```sh\ngatepost init\n", "```text\nnothing\n```\n",
+             "`gatepost\ninit`\n")
 
 
 def rules_of_guides(tap):
