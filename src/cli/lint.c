@@ -6,6 +6,7 @@
 #include "cli/command.h"
 #include "cli/lint_print.h"
 #include "console/progress.h"
+#include "core/array.h"
 #include "store/rule_edit.h"
 
 #include <errno.h>
@@ -57,14 +58,8 @@ static int keep(void *context, const struct lint_finding *finding)
     const struct choice *choice = findings->choice;
     if (lint_infos[finding->code].severity > choice->least || choice->ignored[finding->code])
         return 0;
-    if (findings->n == findings->room) {
-        size_t room = findings->room ? findings->room * 2 : 64;
-        struct lint_finding *wider = realloc(findings->all, room * sizeof *wider);
-        if (!wider)
-            return -ENOMEM;
-        findings->all = wider;
-        findings->room = room;
-    }
+    if (!ARRAY_RESERVE(findings->all, findings->room, findings->n))
+        return -ENOMEM;
     findings->all[findings->n++] = *finding;
     return 0;
 }

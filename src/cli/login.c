@@ -4,6 +4,7 @@
 #include "cli/command.h"
 #include "console/control.h"
 #include "console/times.h"
+#include "core/array.h"
 #include "core/block.h"
 
 #include <errno.h>
@@ -108,14 +109,8 @@ static char *cut_word(char **rest)
 /* ADDRESS ENDS USER. */
 static bool take_login(struct listing *listing, struct str value, bool waits)
 {
-    if (listing->n == listing->size) {
-        size_t size = listing->size ? listing->size * 2 : 256;
-        struct login *wider = realloc(listing->logins, size * sizeof *wider);
-        if (!wider)
-            return false;
-        listing->logins = wider;
-        listing->size = size;
-    }
+    if (!ARRAY_RESERVE(listing->logins, listing->size, listing->n))
+        return false;
     char *text = strndup(value.p, value.n);
     if (!text)
         return false;

@@ -3,6 +3,7 @@
 #include "cli/status_report.h"
 
 #include "console/times.h"
+#include "core/array.h"
 
 #include <limits.h>
 #include <stdlib.h>
@@ -38,14 +39,8 @@ static unsigned long cut_number(struct str *rest)
 
 static bool add_item(struct status_items *items, struct str value)
 {
-    if (items->n == items->size) {
-        size_t size = items->size ? 2 * items->size : 16;
-        struct status_item *wider = realloc(items->items, size * sizeof *wider);
-        if (!wider)
-            return false;
-        items->items = wider;
-        items->size = size;
-    }
+    if (!ARRAY_RESERVE(items->items, items->size, items->n))
+        return false;
     struct status_item *item = &items->items[items->n++];
     item->name = cut_word(&value);
     item->all = cut_number(&value);

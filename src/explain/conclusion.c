@@ -2,6 +2,7 @@
 
 #include "console/cli.h"
 #include "console/paint.h"
+#include "core/array.h"
 #include "explain/advice.h"
 #include "explain/remedy.h"
 
@@ -20,23 +21,10 @@ static void write_because(FILE *out, const struct explained *x)
     explained_put_row(out, note);
 }
 
-static bool make_room(struct conclusion *conclusion)
-{
-    if (conclusion->n < conclusion->size)
-        return true;
-    size_t size = conclusion->size ? conclusion->size * 2 : 8;
-    struct conclusion_part *wider = realloc(conclusion->parts, size * sizeof *wider);
-    if (!wider)
-        return false;
-    conclusion->parts = wider;
-    conclusion->size = size;
-    return true;
-}
-
 int conclusion_add(struct conclusion *conclusion, const struct explained *x)
 {
     struct str archive;
-    if (!make_room(conclusion))
+    if (!ARRAY_RESERVE(conclusion->parts, conclusion->size, conclusion->n))
         return -ENOMEM;
     struct conclusion_part *part = &conclusion->parts[conclusion->n++];
     *part = (struct conclusion_part){
