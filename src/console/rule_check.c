@@ -8,12 +8,33 @@ static bool is_one_of(const char *value, const char *one, const char *other)
     return strcmp(value, one) == 0 || strcmp(value, other) == 0;
 }
 
+/* What the CHECKs of sql/schema.sql ask of a sender. */
+static int check_sender(const char *text, struct error *error)
+{
+    const char *domain = strchr(text, '@') + 1;
+    if (domain - text > 1 && (domain[0] == '.' || strchr(domain, '*')))
+        return error_set(error, -EINVAL, "\"%s\": an address has one host; for several write @.host or @*suffix", text);
+    if (domain - text == 1 && domain[0] && strchr(domain + 1, '*'))
+        return error_set(error, -EINVAL, "\"%s\": a * stands right behind the @ only", text);
+    return 0;
+}
+
+static int check_key(const struct kind *kind, const struct rule_key *key, struct error *error)
+{
+    if (kind->table == RULE_KILL_ENTRY || kind->table == RULE_ACCEPT_ENTRY)
+        return check_sender(key->text, error);
+    if (kind->table == RULE_LOCAL_DOMAIN && strpbrk(key->text, "*,"))
+        return error_set(error, -EINVAL, "\"%s\" is not one domain; write .example.com for every host below it",
+                         key->text);
+    return 0;
+}
+
 int rule_check(const struct kind *kind, const struct rule_key *key, const char *value, struct error *error)
 {
     struct rule_key account;
-    int r = 0;
-    if (!value)
-        return 0;
+    int r = check_key(kind, key, error);
+    if (r < 0 || !value)
+        return r;
     if (kind->table == RULE_RELAY_GRANT && strcmp(value, "refuse") == 0 && !key->is_block)
         return error_set(error, -EINVAL,
                          "\"%s\": a host name cannot be refused, since a client without a name would escape; refuse "

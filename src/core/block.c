@@ -188,7 +188,8 @@ static int parse_addr(struct str text, struct ip_addr *addr, struct error *error
 {
     if (ip_parse(text, addr))
         return 0;
-    return error_set(error, -EINVAL, "\"%.*s\" is not an IP address", STR_ARGS(text));
+    return error_set(error, -EINVAL, "\"%.*s\" is not an IP address: write e.g. 192.0.2.7 or 2001:db8::7",
+                     STR_ARGS(text));
 }
 
 /* Bits of a mask such as 255.255.255.0, whose ones are all in front. */

@@ -25,6 +25,8 @@ REFUSED = (
     ("refuse", "mail.example.net\n", ":1: \"mail.example.net\": a host name cannot be refused"),
     ("list", "staff remote_mail perhaps\n", ":1: remote mail: \"perhaps\" is neither yes nor no"),
     ("user", "info account a@b@c\n", ":1: account"),
+    ("domain", "example.com\n*.example.com\na,b.example\n", ":2: \"*.example.com\" is not one domain"),
+    ("kill", "user@.x.example\n@*a\nu@a*b.example\n", ":3: \"u@a*b.example\": an address has one host"),
     ("domain", "user@example.com\n", ":1: \"user@example.com\" is an address"),
     ("deny", "192.0.2.0/24 reject\n192.0.2.7 dunno\n", ":2: 192.0.2.7 would count here, but never does in Postfix"),
     ("grant", "!192.0.2.5 192.0.2.0/24\n", "gatepost add refuse 192.0.2.5"),
