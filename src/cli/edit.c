@@ -38,16 +38,15 @@ static void put_head(FILE *out, const struct kind *kind)
             (kind->options & KIND_HAS_REMOTE_MAIL) != 0 ? " [remote_mail yes|no]" : "");
 }
 
-/* A row that is not understood is shown, and left alone. */
+/* A row that is not understood is shown, and left alone; one of another kind may get into the way of what is added. */
 static int write_row(void *context, const struct stored_row *row)
 {
     struct edit *edit = context;
     FILE *out = edit->editor.out;
-    if (kind_of(edit->kind->table, row->value) != edit->kind)
-        return 0;
-    int r = merge_base_add(&edit->base, edit->kind->table, row);
-    if (r == -ENOMEM)
-        return r;
+    bool is_edited = kind_of(edit->kind->table, row->value) == edit->kind;
+    int r = merge_base_add(&edit->base, edit->kind->table, row, is_edited);
+    if (r == -ENOMEM || !is_edited)
+        return r == -ENOMEM ? r : 0;
     if (r == -EINVAL)
         fputs("# not understood, and left as it is: ", out);
     else

@@ -40,7 +40,9 @@ void entries_fault(struct entries *entries, size_t line, const char *text)
     const char *name = entries->name;
     if (++entries->n_faults > FAULTS_SHOWN)
         return;
-    if (name)
+    if (line == 0)
+        (void)cli_fail(0, "%s", text);
+    else if (name)
         (void)cli_fail(0, "%s:%zu: %s", name, line, text);
     else
         (void)cli_fail(0, "line %zu: %s", line, text);

@@ -50,7 +50,7 @@ struct list_sink entries_sink(struct entries *entries);
 /* The entry that means the same as such a row, or NULL. */
 struct entry *entries_find(const struct entries *entries, enum rule_table table, const char *key);
 
-/* Prints a fault, and counts it. */
+/* Prints a fault, and counts it. Line 0 is none: what is wrong stands nowhere in the list. */
 void entries_fault(struct entries *entries, size_t line, const char *text);
 
 /* What all that mean the same have in common, made of canonical key and client; the caller frees it. NULL where memory

@@ -140,7 +140,7 @@ static void contradict(struct merge *merge, const struct entry *entry, const str
 static int meet(struct merge *merge, struct entry *entry, const struct kind *kind, const struct stored_row *row)
 {
     bool replaced = is_replaced(merge, kind, row), same = is_same_text(entry->value, row->value);
-    if (entry->fate != FATE_ADDED) /* another spelling of a row that has been met */
+    if (entry->fate == FATE_CHANGED || entry->fate == FATE_UNCHANGED) /* in another spelling */
         return replaced ? remove_row(merge, kind, row) : 0;
     if (!replaced && merge->entries->note && !is_same_text(merge->entries->note, row->note)) {
         entry->fate = FATE_LEFT;
@@ -171,28 +171,50 @@ static int write_mine(const struct entry *entry, char **mine)
     return *mine ? 0 : -ENOMEM;
 }
 
-/* Somebody else may have changed what one has been editing: what both have touched is a fault, what they alone have
- * stays as they left it. Returns 1 where the row is settled by that. */
-static int meet_editor(struct merge *merge, struct entry *entry, const struct stored_row *row)
+/* What both have touched, each in another way. */
+static void tell_conflict(struct merge *merge, const struct entry *entry, const struct stored_row *row)
 {
-    const char *base = merge_base_of_row(merge->options.base, row->rowid);
-    char *theirs = merge_terms(row), *mine;
-    int r = write_mine(entry, &mine);
-    if (!theirs)
-        r = -ENOMEM;
-    bool they_did = !is_same_text(theirs, base), i_did = !is_same_text(mine, base);
-    if (r == 0 && they_did) {
-        if (i_did && !is_same_text(mine, theirs))
-            entries_fault(merge->entries, entry ? entry->line : 0,
-                          "somebody else has meanwhile changed or added a row that you have changed, too: see gatepost "
-                          "history");
-        if (entry)
+    struct error error;
+    error_set(&error, 0,
+              "\"%.200s\": somebody else has meanwhile changed or added this row, which you have changed, too: see "
+              "gatepost history, and leave it here as it was, or quit and edit again",
+              row->key);
+    entries_fault(merge->entries, entry ? entry->line : 0, error.text);
+}
+
+/* Somebody else may have changed what one has been editing: what both have touched is a fault, what they alone have
+ * stays as they left it. So does a row of another kind with the key of one that has not been edited. Returns 1 where
+ * the row is settled by that. */
+static int meet_editor(struct merge *merge, struct entry *entry, const char *key, const struct kind *kind,
+                       const struct stored_row *row)
+{
+    const struct merge_base *base = merge->options.base;
+    bool is_edited = kind == merge->entries->kind;
+    const char *was, *shown;
+    char *theirs = merge_terms(row), *mine = NULL;
+    int r = theirs ? merge_base_of_row(base, row, &was) : -ENOMEM;
+    if (r == 0)
+        r = write_mine(entry, &mine);
+    if (r == 0) {
+        shown = is_edited ? was : merge_base_of_key(base, key);
+        bool they_did = !is_same_text(theirs, was), i_did = !is_same_text(mine, shown);
+        if (they_did && i_did && !is_same_text(mine, theirs))
+            tell_conflict(merge, entry, row);
+        if (they_did && entry && entry->fate == FATE_ADDED)
             entry->fate = FATE_LEFT;
-        r = 1;
+        r = they_did || (!is_edited && !i_did);
     }
     free(theirs);
     free(mine);
     return r;
+}
+
+/* Whether who edits has to do with the row. */
+static bool concerns_editor(const struct merge *merge, const struct entry *entry, const char *key,
+                            const struct kind *kind)
+{
+    return merge->options.base &&
+           (entry || kind == merge->entries->kind || merge_base_of_key(merge->options.base, key));
 }
 
 static int visit(void *context, const struct stored_row *row)
@@ -206,8 +228,8 @@ static int visit(void *context, const struct stored_row *row)
     if (r < 0)
         return r;
     struct entry *entry = entries_find(merge->entries, merge->table, key);
-    if (merge->options.base && (kind == merge->entries->kind || entry))
-        r = meet_editor(merge, entry, row);
+    if (concerns_editor(merge, entry, key, kind))
+        r = meet_editor(merge, entry, key, kind, row);
     free(key);
     if (r != 0)
         return r < 0 ? r : 0;
@@ -227,7 +249,8 @@ static int meet_gone(struct merge *merge, struct entry *entry)
         return r;
     if (base && !is_same_text(mine, base))
         entries_fault(merge->entries, entry->line,
-                      "somebody else has meanwhile removed this row, which you have changed");
+                      "somebody else has meanwhile removed this row, which you have changed: see gatepost history, and "
+                      "take it out here, or quit and edit again");
     if (base)
         entry->fate = FATE_LEFT;
     free(mine);

@@ -7,8 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { BY_ROWID = 'r', BY_KEY = 'k' };
-enum { ROWID_SIZE = 24 };
+enum { AS_STORED = 's', BY_KEY = 'k' };
 
 int merge_key(enum rule_table table, const struct stored_row *row, char **text)
 {
@@ -33,12 +32,6 @@ char *merge_terms(const struct stored_row *row)
     return text;
 }
 
-static struct str name_row(int64_t rowid, char text[ROWID_SIZE])
-{
-    int n = snprintf(text, ROWID_SIZE, "%" PRId64, rowid);
-    return str_make(text, (size_t)n);
-}
-
 static int put(struct merge_base *base, char kind, struct str key, const struct stored_row *row)
 {
     void **place = key_map_put(&base->rows, kind, key);
@@ -49,15 +42,18 @@ static int put(struct merge_base *base, char kind, struct str key, const struct 
     return *place ? 0 : -ENOMEM;
 }
 
-int merge_base_add(struct merge_base *base, enum rule_table table, const struct stored_row *row)
+int merge_base_add(struct merge_base *base, enum rule_table table, const struct stored_row *row, bool is_edited)
 {
-    char rowid[ROWID_SIZE], *key;
+    char *stored = entries_key(row->key, row->client), *key;
     int r = merge_key(table, row, &key);
-    if (r == 0)
+    if (r == 0 && !stored)
+        r = -ENOMEM;
+    if (r == 0 && is_edited)
         r = put(base, BY_KEY, str_of(key), row);
     if (r == 0)
-        r = put(base, BY_ROWID, name_row(row->rowid, rowid), row);
+        r = put(base, AS_STORED, str_of(stored), row);
     free(key);
+    free(stored);
     return r;
 }
 
@@ -66,10 +62,12 @@ void merge_base_fini(struct merge_base *base)
     key_map_fini(&base->rows, free);
 }
 
-const char *merge_base_of_row(const struct merge_base *base, int64_t rowid)
+int merge_base_of_row(const struct merge_base *base, const struct stored_row *row, const char **terms)
 {
-    char text[ROWID_SIZE];
-    return key_map_get(&base->rows, BY_ROWID, name_row(rowid, text));
+    char *stored = entries_key(row->key, row->client);
+    *terms = stored ? key_map_get(&base->rows, AS_STORED, str_of(stored)) : NULL;
+    free(stored);
+    return stored ? 0 : -ENOMEM;
 }
 
 const char *merge_base_of_key(const struct merge_base *base, const char *key)

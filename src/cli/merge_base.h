@@ -13,12 +13,16 @@ struct merge_base {
     struct key_map rows;
 };
 
-/* Keeps what the row says. Returns 0; -EINVAL where its key is not understood; or -ENOMEM. */
-int merge_base_add(struct merge_base *base, enum rule_table table, const struct stored_row *row);
+/* Keeps what the row says; is_edited: it is one of those that are edited, and not of another kind in the same table.
+ * Returns 0; -EINVAL where its key is not understood; or -ENOMEM. */
+int merge_base_add(struct merge_base *base, enum rule_table table, const struct stored_row *row, bool is_edited);
 void merge_base_fini(struct merge_base *base);
 
-/* What was said by the row with this rowid, or by one with this merge_key; NULL where there was none. */
-const char *merge_base_of_row(const struct merge_base *base, int64_t rowid);
+/* What was said by the row that was stored with the same key and client: a rowid would not do, since SQLite gives that
+ * of a removed row to a new one. *terms is NULL where there was none. Returns 0 or -ENOMEM. */
+int merge_base_of_row(const struct merge_base *base, const struct stored_row *row, const char **terms);
+
+/* What was said by an edited row with this merge_key; NULL where there was none. */
 const char *merge_base_of_key(const struct merge_base *base, const char *key);
 
 /* What a row says beside its key: equal texts say the same. The caller frees it. NULL where memory is short. */
