@@ -8,10 +8,32 @@
 
 enum { EXACT = -1 }; /* instead of a time: not for people */
 
+/* How many bytes text has in front of a control character of ASCII, or in UTF-8 one of U+0080 to U+009F. */
+static size_t find_control(struct str text)
+{
+    size_t i = 0;
+    for (; i < text.n && !ascii_is_control(text.p[i]); i++)
+        if (text.p[i] == '\xc2' && i + 1 < text.n && ((unsigned char)text.p[i + 1] & 0xe0) == 0x80)
+            break;
+    return i;
+}
+
+/* No row that has got past the CHECKs may add a line to a list that is read again, or steer the terminal. */
+static void put_exactly(FILE *out, struct str text)
+{
+    while (text.n > 0) {
+        size_t n = find_control(text);
+        (void)fwrite(text.p, 1, n, out);
+        if (n < text.n)
+            fputc('?', out);
+        text = str_from(text, n < text.n ? n + (text.p[n] == '\xc2' ? 2 : 1) : n);
+    }
+}
+
 static void put_str(FILE *out, struct str text, int64_t now)
 {
     if (now == EXACT)
-        (void)fwrite(text.p, 1, text.n, out);
+        put_exactly(out, text);
     else
         cli_put_str(out, text);
 }

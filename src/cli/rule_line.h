@@ -13,7 +13,8 @@
 
 #include <stdio.h>
 
-/* Writes all that a line can hold of the row (not when it was created), letter by letter, and no line end. */
+/* Writes all that a line can hold of the row (not when it was created), letter by letter but for control characters,
+ * which no rule has, and no line end. */
 void rule_line_write(FILE *out, const struct kind *kind, const struct stored_row *row);
 
 /* What stands behind the key, with a blank in front; nothing where there is nothing to say. */
