@@ -90,6 +90,21 @@ bool list_is_table(struct str word)
     return colon < slash && slash < word.n && is_letters(str_first(word, colon)) && !block_is_right(word);
 }
 
+bool list_is_condition(struct str word)
+{
+    return str_equal_nocase(word, str_of("if")) || str_equal_nocase(word, str_of("endif"));
+}
+
+bool list_cut_mynetworks(struct str *line)
+{
+    static const struct str name = STR("mynetworks");
+    size_t equals = str_find(*line, '=');
+    if (equals == line->n || !str_equal(str_trim(str_first(*line, equals)), name))
+        return false;
+    *line = str_trim(str_from(*line, equals + 1));
+    return true;
+}
+
 /* Recognising. */
 
 static bool is_ip4(struct str word)
@@ -100,6 +115,9 @@ static bool is_ip4(struct str word)
 
 static bool is_action(struct str word)
 {
+    size_t underscore = str_find(word, '_'); /* permit_auth_destination and the like */
+    if (underscore < word.n)
+        return is_letters(str_first(word, underscore));
     return is_letters(word) || (word.n == 3 && word.p[0] >= '4' && ascii_is_digit(word.p[1]));
 }
 
@@ -112,12 +130,13 @@ static enum list_format of_blocks(struct str line)
     if (remark.p || str_find(line, ';') < line.n)
         return LIST_ICEWARP;
     (void)list_cut_remark(&rest, "#");
+    if (list_cut_mynetworks(&rest))
+        return LIST_MYNETWORKS;
     if (!str_next_word(&rest, &first))
         return LIST_PLAIN;
-    if (str_is(first, "mynetworks") || first.p[0] == '!' || first.p[0] == '[' || list_is_table(first))
-        return !str_is(first, "mynetworks") && str_next_word(&rest, &second) && is_action(second) ? LIST_CIDR
-                                                                                                  : LIST_MYNETWORKS;
-    if (str_is(first, "if") || str_is(first, "endif"))
+    if (first.p[0] == '!' || first.p[0] == '[' || list_is_table(first))
+        return str_next_word(&rest, &second) && is_action(second) ? LIST_CIDR : LIST_MYNETWORKS;
+    if (list_is_condition(first))
         return LIST_CIDR;
     if (first.n > 4 && str_ends_with(first, str_of(".*.*")))
         return LIST_ICEWARP;

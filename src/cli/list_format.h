@@ -53,6 +53,12 @@ bool list_read_terms(const struct list_sink *sink, struct str terms, struct list
 /* A file, a $parameter, or type:/name of a table, as Postfix has them in lists. */
 bool list_is_table(struct str word);
 
+/* What makes the lines of a cidr table conditional, in any case. */
+bool list_is_condition(struct str word);
+
+/* Cuts "mynetworks =" off the line; false where it does not begin so. */
+bool list_cut_mynetworks(struct str *line);
+
 /* The kind of the same table that is the other verdict. */
 const struct kind *list_other_kind(const struct kind *kind);
 
