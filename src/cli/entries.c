@@ -117,8 +117,15 @@ bool entry_states_terms(const struct entry *entry)
     return entry->note || entry->expires != RULE_NEVER_EXPIRES;
 }
 
-/* Of two that mean the same the later counts, as if they were added one after the other, unless it says less. Returns
- * the one that does not. */
+static int64_t later_expiry(int64_t a, int64_t b)
+{
+    if (a == RULE_NEVER_EXPIRES || b == RULE_NEVER_EXPIRES)
+        return RULE_NEVER_EXPIRES;
+    return a > b ? a : b;
+}
+
+/* Two that mean the same become one, with the later note, which lives as long as either would: in a database rows that
+ * mean the same all count. Returns the one that is not kept. */
 static struct entry *repeat(struct entries *entries, struct entry *before, struct entry *entry, void **place)
 {
     char text[256];
@@ -128,8 +135,11 @@ static struct entry *repeat(struct entries *entries, struct entry *before, struc
         entries_fault(entries, entry->line, text);
         return entry;
     }
-    if (!entry_states_terms(entry))
+    int64_t expires = later_expiry(before->expires, entry->expires);
+    before->expires = expires;
+    if (before->note && !entry->note)
         return entry;
+    entry->expires = expires;
     entry->at = before->at;
     entries->all[entry->at] = entry;
     *place = entry;
