@@ -38,7 +38,7 @@ struct entry *entries_find(const struct entries *entries, enum rule_table table,
 void entries_fault(struct entries *entries, size_t line, const char *text)
 {
     const char *name = entries->name;
-    if (++entries->n_faults > FAULTS_SHOWN)
+    if (++entries->n_faults > FAULTS_SHOWN || entries->quiet)
         return;
     if (line == 0)
         (void)cli_fail(0, "%s", text);
@@ -94,6 +94,7 @@ static struct entry *make_entry(const struct list_entry *entry, const struct rul
         return NULL;
     char *to = made->texts;
     *made = (struct entry){ .line = entry->line,
+                            .n_lines = 1,
                             .kind = entry->kind,
                             .expires = entry->expires,
                             .created = entry->created,
@@ -110,6 +111,14 @@ static struct entry *make_entry(const struct list_entry *entry, const struct rul
 bool is_same_text(const char *a, const char *b)
 {
     return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+bool entries_are_same(const struct entry *a, const struct entry *b)
+{
+    if (!a || !b)
+        return a == b;
+    return a->n_lines == b->n_lines && a->expires == b->expires && is_same_text(a->value, b->value) &&
+           is_same_text(a->note, b->note);
 }
 
 bool entry_states_terms(const struct entry *entry)
@@ -137,6 +146,7 @@ static struct entry *repeat(struct entries *entries, struct entry *before, struc
     }
     int64_t expires = later_expiry(before->expires, entry->expires);
     before->expires = expires;
+    entry->n_lines = ++before->n_lines;
     if (before->note && !entry->note)
         return entry;
     entry->expires = expires;
@@ -166,14 +176,6 @@ static int keep(struct entries *entries, struct entry *entry)
     return 0;
 }
 
-static int check_note(struct str note, struct error *error)
-{
-    for (size_t i = 0; i < note.n; i++)
-        if (ascii_is_control(note.p[i]))
-            return error_set(error, -EINVAL, "a control character in the note");
-    return 0;
-}
-
 /* The client of an accept entry, canonical. */
 static int read_client(const struct entries *entries, const struct list_entry *entry, struct rule_key *client,
                        const char **text, struct error *error)
@@ -200,7 +202,7 @@ static int understand(struct entries *entries, const struct list_entry *entry, s
     if (r == 0)
         r = read_client(entries, entry, &client, &client_text, error);
     if (r == 0)
-        r = check_note(entry->note, error);
+        r = rule_check_note(entry->note, error);
     if (r == 0 && !(made = make_entry(entry, &key, client_text)))
         r = -ENOMEM;
     if (r == 0)

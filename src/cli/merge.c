@@ -122,6 +122,11 @@ static bool has_terms(const struct entry *entry, const struct stored_row *row)
            (!row->has_expiry || entry->expires == row->expires);
 }
 
+static bool is_as_listed(const struct entry *entry, const struct stored_row *row)
+{
+    return is_same_text(entry->value, row->value) && has_terms(entry, row);
+}
+
 static void contradict(struct merge *merge, const struct entry *entry, const struct kind *kind,
                        const struct stored_row *row)
 {
@@ -146,29 +151,18 @@ static int meet(struct merge *merge, struct entry *entry, const struct kind *kin
         entry->fate = FATE_LEFT;
         return 0;
     }
-    if (!replaced && row->has_expiry && row->expires <= merge->now)
+    if (!replaced && row->has_expiry && row->expires <= merge->now && !is_as_listed(entry, row))
         return remove_row(merge, kind, row);
     if (!same && !replaced) {
         contradict(merge, entry, kind, row);
         return 0;
     }
     bool states_all = replaced && merge->options.exact;
-    if (same && (has_terms(entry, row) || !(states_all || entry_states_terms(entry)))) {
+    if (is_as_listed(entry, row) || (same && !(states_all || entry_states_terms(entry)))) {
         entry->fate = FATE_UNCHANGED;
         return 0;
     }
     return change_row(merge, entry, kind, row);
-}
-
-/* The row as its editor wants it; NULL where it is to go. */
-static int write_mine(const struct entry *entry, char **mine)
-{
-    *mine = NULL;
-    if (!entry)
-        return 0;
-    struct stored_row row = row_of(entry);
-    *mine = merge_terms(&row);
-    return *mine ? 0 : -ENOMEM;
 }
 
 /* What both have touched, each in another way. */
@@ -183,54 +177,39 @@ static void tell_conflict(struct merge *merge, const struct entry *entry, const 
 }
 
 /* Somebody else may have changed what one has been editing: what both have touched is a fault, what they alone have
- * stays as they left it. So does a row of another kind with the key of one that has not been edited. Returns 1 where
- * the row is settled by that. */
-static int meet_editor(struct merge *merge, struct entry *entry, const char *key, const struct kind *kind,
+ * stays as they left it, and what nobody has as it is. Returns 1 where the row is settled by that. */
+static int meet_editor(struct merge *merge, struct entry *entry, const struct entry *shown,
                        const struct stored_row *row)
 {
-    const struct merge_base *base = merge->options.base;
-    bool is_edited = kind == merge->entries->kind;
-    const char *was, *shown;
-    char *theirs = merge_terms(row), *mine = NULL;
-    int r = theirs ? merge_base_of_row(base, row, &was) : -ENOMEM;
-    if (r == 0)
-        r = write_mine(entry, &mine);
-    if (r == 0) {
-        shown = is_edited ? was : merge_base_of_key(base, key);
-        bool they_did = !is_same_text(theirs, was), i_did = !is_same_text(mine, shown);
-        if (they_did && i_did && !is_same_text(mine, theirs))
-            tell_conflict(merge, entry, row);
-        if (they_did && entry && entry->fate == FATE_ADDED)
-            entry->fate = FATE_LEFT;
-        r = they_did || (!is_edited && !i_did);
-    }
-    free(theirs);
-    free(mine);
-    return r;
-}
-
-/* Whether who edits has to do with the row. */
-static bool concerns_editor(const struct merge *merge, const struct entry *entry, const char *key,
-                            const struct kind *kind)
-{
-    return merge->options.base &&
-           (entry || kind == merge->entries->kind || merge_base_of_key(merge->options.base, key));
+    int was_there = merge_base_has(merge->options.base, row);
+    if (was_there < 0)
+        return was_there;
+    bool they_did = was_there == 0, i_did = !entries_are_same(entry, shown);
+    if (they_did && i_did && !(entry && is_as_listed(entry, row)))
+        tell_conflict(merge, entry, row);
+    if (i_did && !they_did)
+        return 0;
+    if (entry && entry->fate == FATE_ADDED)
+        entry->fate = FATE_LEFT;
+    return 1;
 }
 
 static int visit(void *context, const struct stored_row *row)
 {
     struct merge *merge = context;
+    const struct merge_options *options = &merge->options;
     const struct kind *kind = kind_of(merge->table, row->value);
     char *key = NULL;
     int r = merge_key(merge->table, row, &key);
     if (r == -EINVAL) /* which counts for nothing; who edits has not seen it */
-        return is_replaced(merge, kind, row) && !merge->options.base ? remove_row(merge, kind, row) : 0;
+        return is_replaced(merge, kind, row) && !options->base ? remove_row(merge, kind, row) : 0;
     if (r < 0)
         return r;
     struct entry *entry = entries_find(merge->entries, merge->table, key);
-    if (concerns_editor(merge, entry, key, kind))
-        r = meet_editor(merge, entry, key, kind, row);
+    const struct entry *shown = options->base ? entries_find(&options->base->shown, merge->table, key) : NULL;
     free(key);
+    if (options->base && (entry || shown || kind == merge->entries->kind))
+        r = meet_editor(merge, entry, shown, row);
     if (r != 0)
         return r < 0 ? r : 0;
     if (entry)
@@ -241,19 +220,18 @@ static int visit(void *context, const struct stored_row *row)
 /* What was there when editing began and is gone now has been removed by somebody else. */
 static int meet_gone(struct merge *merge, struct entry *entry)
 {
-    char *key = entries_key(entry->key, entry->client), *mine;
-    const char *base = key ? merge_base_of_key(merge->options.base, key) : NULL;
-    int r = key ? write_mine(entry, &mine) : -ENOMEM;
+    char *key = entries_key(entry->key, entry->client);
+    if (!key)
+        return -ENOMEM;
+    const struct entry *shown = entries_find(&merge->options.base->shown, entry->kind->table, key);
     free(key);
-    if (r < 0)
-        return r;
-    if (base && !is_same_text(mine, base))
+    if (!shown)
+        return 0;
+    if (!entries_are_same(entry, shown))
         entries_fault(merge->entries, entry->line,
                       "somebody else has meanwhile removed this row, which you have changed: see gatepost history, and "
                       "take it out here, or quit and edit again");
-    if (base)
-        entry->fate = FATE_LEFT;
-    free(mine);
+    entry->fate = FATE_LEFT;
     return 0;
 }
 

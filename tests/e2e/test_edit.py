@@ -133,6 +133,14 @@ def others(tap, gatepost):
         said = edit("SELECT 1", "sed -i 's,^198.51.100.0/25$,198.51.100.0/25 # mine,' \"$1\"", status=65)
         expect("is there already, as allow; to turn it, first: gatepost remove allow 198.51.100.0/25" in said, said)
         kept(said)
+    with tap.case("rows that mean the same, forced notes and times stay as they are where nobody touches them"):
+        gatepost.sql("INSERT INTO access_block (block, note) VALUES ('203.0.113.80', 'one'), ('203.0.113.80/32', 'two'); PRAGMA ignore_check_constraints = ON;"
+                     "INSERT INTO access_block (block, note, expires) VALUES ('203.0.113.81', char(10) || '0.0.0.0/0' || char(27), 0)")
+        before = gatepost.rows("SELECT * FROM access_block ORDER BY block")
+        expect("1 added, 0 changed, 0 removed" in edit("SELECT 1", 'echo 203.0.113.82 >> "$1"'), "others have been changed")
+        expect_equal(gatepost.rows("SELECT * FROM access_block WHERE block <> '203.0.113.82' ORDER BY block"), before)
+        expect("0 added, 0 changed, 1 removed" in edit("SELECT 1", "sed -i '/^203.0.113.80.*two/d' \"$1\""), "one of them cannot be removed")
+        gatepost.rows("DELETE FROM access_block WHERE block GLOB '203.0.113.8*'")
     with tap.case("a row that somebody else has turned is not removed"):
         said = edit("UPDATE access_block SET verdict = 'grant' WHERE block = '203.0.113.64'", "sed -i '/^203.0.113.64/d' \"$1\"", status=65)
         expect("somebody else has meanwhile changed" in said, said)

@@ -166,6 +166,13 @@ def identity(tap, scratch):
                 if form == "plain":  # which does not say when a row was created
                     ours, theirs = ({t: [r[:-2] + r[-1:] for r in rows] for t, rows in c.items()} for c in (ours, theirs))
                 expect_equal(theirs, ours)
+            with tap.case("and again as %s where it is, expired rows in whatever spelling among it (%d)" % (form, seed)):
+                source.sql("INSERT OR IGNORE INTO access_block (block, expires) VALUES ('203.0.113.7-7', 5)")
+                before = source.dump()
+                for kind in KINDS:
+                    source("import", kind, source.file("list", source("export", kind, "--format", form)))
+                expect(source.dump() == before, "something has changed")
+                source.rows("DELETE FROM access_block WHERE block = '203.0.113.7-7'")
         with tap.case("a cidr table too, but for what it cannot hold (%d)" % seed):
             copy = Gatepost(scratch, "copy%d.cidr" % seed)
             for kind in ("deny", "grant"):
