@@ -59,21 +59,6 @@ const struct merge_totals *merge_totals(const struct merge *merge)
     return &merge->totals;
 }
 
-/* As a line, to be shown. NULL where memory is short. */
-static char *write_line(const struct kind *kind, const struct stored_row *row)
-{
-    char *text = NULL;
-    size_t n = 0;
-    FILE *out = open_memstream(&text, &n);
-    if (!out)
-        return NULL;
-    rule_line_write(out, kind, row);
-    if (fclose(out) == 0)
-        return text;
-    free(text);
-    return NULL;
-}
-
 static struct stored_row row_of(const struct entry *entry)
 {
     return (struct stored_row){ .key = entry->key,
@@ -91,7 +76,7 @@ static int remove_row(struct merge *merge, const struct kind *kind, const struct
     if (!ARRAY_RESERVE(merge->removals, merge->removals_size, merge->n_removals))
         return -ENOMEM;
     struct removal removal = { merge->table, row->rowid, kind, NULL };
-    if (merge->options.show && !(removal.line = write_line(kind, row)))
+    if (merge->options.show && !(removal.line = rule_line_text(rule_line_write, kind, row)))
         return -ENOMEM;
     merge->removals[merge->n_removals++] = removal;
     return 0;
@@ -111,7 +96,7 @@ static int change_row(struct merge *merge, struct entry *entry, const struct kin
 {
     entry->fate = FATE_CHANGED;
     entry->rowid = row->rowid;
-    if (merge->options.show && !(entry->was = write_line(kind, row)))
+    if (merge->options.show && !(entry->was = rule_line_text(rule_line_write, kind, row)))
         return -ENOMEM;
     return 0;
 }

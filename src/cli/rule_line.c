@@ -4,6 +4,7 @@
 #include "cli/times.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { EXACT = -1 }; /* instead of a time: not for people */
@@ -117,6 +118,22 @@ void rule_line_write_terms(FILE *out, const struct kind *kind, const struct stor
 void rule_line_write(FILE *out, const struct kind *kind, const struct stored_row *row)
 {
     put_line(out, kind, row, EXACT);
+}
+
+char *rule_line_text(rule_line_writer *write, const struct kind *kind, const struct stored_row *row)
+{
+    char *text = NULL;
+    size_t n = 0;
+    FILE *out = open_memstream(&text, &n);
+    if (!out)
+        return NULL;
+    write(out, kind, row);
+    bool failed = ferror(out) != 0;
+    failed = fclose(out) != 0 || failed;
+    if (!failed)
+        return text;
+    free(text);
+    return NULL;
 }
 
 void rule_line_show(FILE *out, const struct kind *kind, const struct stored_row *row, int64_t now)
