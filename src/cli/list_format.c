@@ -191,6 +191,27 @@ static int recognise_lines(struct list_file *file, const struct kind *kind, enum
     return r < 0 ? error_set(error, r, "out of memory") : 0;
 }
 
+/* The first line of what gatepost has written says the kind, or of a cidr table one of its table, and the format. What
+ * was one kind is not to become another by mistake: denied clients, say, ones that may relay. */
+static int recognise_ours(const struct list_file *file, const struct kind *kind, enum list_format *format,
+                          struct error *error)
+{
+    struct str rest = str_make(file->bytes, strcspn(file->bytes, "\r\n")), word[4];
+    size_t n = 0;
+    while (n < 4 && str_next_word(&rest, &word[n]))
+        n++;
+    *format = n == 4 && str_is(word[3], "cidr") ? LIST_CIDR : LIST_PLAIN;
+    if (n < 4 || !str_is(word[3], list_formats[*format].name))
+        return 0;
+    for (size_t i = 0; i < KIND_COUNT; i++)
+        if (str_is(word[2], kinds[i].name) && &kinds[i] != kind &&
+            !(*format == LIST_CIDR && kinds[i].table == kind->table))
+            return error_set(error, -EINVAL,
+                             "%s:1: these are rules of the kind %s; to make them %s all the same: --from %s",
+                             file->name, kinds[i].name, kind->name, list_formats[*format].name);
+    return 0;
+}
+
 int list_format_recognise(struct list_file *file, const struct kind *kind, enum list_format *format,
                           struct error *error)
 {
@@ -199,8 +220,7 @@ int list_format_recognise(struct list_file *file, const struct kind *kind, enum 
     if (file->is_json)
         *format = LIST_JSON;
     else if (file->is_ours)
-        *format = str_ends_with(str_make(file->bytes, strcspn(file->bytes, "\r\n")), str_of(" cidr")) ? LIST_CIDR
-                                                                                                      : LIST_PLAIN;
+        return recognise_ours(file, kind, format, error);
     else if (has_senders && is_imail_name(file->name))
         *format = LIST_IMAIL;
     else if (has_senders || list_kind_has_blocks(kind))

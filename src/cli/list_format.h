@@ -23,7 +23,7 @@ extern const struct list_format_info list_formats[LIST_FORMATS];
 enum list_format list_format_by_name(const char *name);
 
 /* Finds out by what stands in the file which format it has. Returns 0 with *format; -EINVAL where lines speak for
- * different ones, with both of them in *error; or -ENOMEM. */
+ * different ones, or where it is a list of gatepost of another kind, with the fault in *error; or -ENOMEM. */
 int list_format_recognise(struct list_file *file, const struct kind *kind, enum list_format *format,
                           struct error *error);
 
