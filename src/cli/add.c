@@ -11,12 +11,10 @@
 static int check_values(const struct task *task)
 {
     struct error error;
-    for (int i = 0; i < task->n_keys; i++) {
-        int r = rule_check(task->kind, &task->keys[i], task->row.value, &error);
-        if (r < 0)
-            return cli_fail(cli_status_of(r), "%s", error.text);
-    }
-    return STATUS_DONE;
+    int r = rule_check_note(str_of(task->row.note), &error);
+    for (int i = 0; i < task->n_keys && r == 0; i++)
+        r = rule_check(task->kind, &task->keys[i], task->row.value, &error);
+    return r < 0 ? cli_fail(cli_status_of(r), "%s", error.text) : STATUS_DONE;
 }
 
 static bool has_value(const struct task *task, const struct stored_row *row)
@@ -59,34 +57,24 @@ static void print_done(const char *what, const struct task *task, int i)
     fputc('\n', stdout);
 }
 
-/* Writes one key; there says which rows mean the same. */
-static int add_key(struct rule_edit *edit, const struct task *task, const struct found_list *there, int i,
+/* Writes one key; those that are there and mean the same begin at *at, which is moved behind them. */
+static int add_key(struct rule_edit *edit, const struct task *task, const struct found_list *there, size_t *at, int i,
                    struct error *error)
 {
     struct new_row row = task->row;
     bool renewed = false;
     int r = 0;
     row.key = task->keys[i].text;
-    for (size_t f = 0; f < there->n && r == 0; f++) {
-        const struct found *found = &there->rows[f];
-        if (strcmp(task->keys[found->key].text, row.key) != 0)
-            continue;
-        if (is_expired(task, &found->row)) {
-            r = rule_edit_delete(edit, row.table, found->row.rowid, error);
+    for (; *at < there->n && there->rows[*at].key == i && r == 0; ++*at) {
+        const struct stored_row *found = &there->rows[*at].row;
+        if (is_expired(task, found)) {
+            r = rule_edit_delete(edit, row.table, found->rowid, error);
         } else {
-            r = rule_edit_update(edit, found->row.rowid, &row, error);
+            r = rule_edit_update(edit, found->rowid, &row, error);
             renewed = true;
         }
     }
     return r < 0 || renewed ? r : rule_edit_insert(edit, &row, error);
-}
-
-static bool is_repeated(const struct task *task, int i)
-{
-    for (int j = 0; j < i; j++)
-        if (strcmp(task->keys[j].text, task->keys[i].text) == 0)
-            return true;
-    return false;
 }
 
 static int add_all(const struct cli *cli, struct task *task, struct rule_db *db)
@@ -102,9 +90,10 @@ static int add_all(const struct cli *cli, struct task *task, struct rule_db *db)
     for (size_t f = 0; f < there.n && r == 0 && status == STATUS_DONE; f++)
         if (!is_expired(task, &there.rows[f].row) && !has_value(task, &there.rows[f].row))
             status = refuse_other_value(task, &there.rows[f]);
+    size_t at = 0;
     for (int i = 0; i < task->n_keys && r == 0 && status == STATUS_DONE; i++)
-        if (!is_repeated(task, i))
-            r = add_key(&edit, task, &there, i, &error);
+        if (!task_is_repeated(task, i))
+            r = add_key(&edit, task, &there, &at, i, &error);
     if (r == 0 && status == STATUS_DONE)
         r = rule_edit_commit(&edit, cli_by(cli), &error);
     if (r < 0)

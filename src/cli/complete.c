@@ -66,8 +66,10 @@ static void offer_commands(const char *prefix)
         offer(prefix, str_of(commands[i]->name), "");
 }
 
-static void offer_kinds(const char *prefix)
+static void offer_kinds(const char *prefix, const struct command *command)
 {
+    if (command == &history_command)
+        offer(prefix, str_of(rule_tables[RULE_SETTING].name), "");
     for (size_t i = 0; i < KIND_COUNT; i++)
         offer(prefix, str_of(kinds[i].name), "");
 }
@@ -169,10 +171,13 @@ static void offer_argument(void *context, struct str argument, const char *kind,
 {
     const struct typed *typed = context;
     const char *prefix = typed->prefix;
+    const char *setting_kind = rule_tables[RULE_SETTING].name;
     if (is_small(argument))
         offer_choices(prefix, argument, "|");
     else if (str_is(argument, "KIND"))
-        offer_kinds(prefix);
+        offer_kinds(prefix, typed->command);
+    else if (str_is(argument, "KEY") && kind && strcmp(kind, setting_kind) == 0)
+        offer_settings(prefix);
     else if (str_is(argument, "KEY"))
         offer_rows(typed, kind);
     else if (str_is(argument, "NAME"))
@@ -211,7 +216,7 @@ static void offer_option_value(const struct typed *typed)
     if (is_file(argument))
         offer_files();
     else if (str_is(argument, "KIND"))
-        offer_kinds(typed->prefix);
+        offer_kinds(typed->prefix, typed->command);
     else if (is_small(argument))
         offer_choices(typed->prefix, argument, "|,");
 }

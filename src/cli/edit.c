@@ -18,7 +18,7 @@ struct edit {
     const struct kind *kind;
     struct rule_db *db;
     struct editor editor;
-    struct merge_base base; /* what was there */
+    struct merge_base base;
     size_t n_rows;
     struct stat before; /* of the file */
 };
@@ -38,16 +38,15 @@ static void put_head(FILE *out, const struct kind *kind)
             (kind->options & KIND_HAS_REMOTE_MAIL) != 0 ? " [remote_mail yes|no]" : "");
 }
 
-/* A row that is not understood is shown, and left alone. */
+/* A row that is not understood is shown, and left alone; one of another kind may get into the way of what is added. */
 static int write_row(void *context, const struct stored_row *row)
 {
     struct edit *edit = context;
     FILE *out = edit->editor.out;
-    if (kind_of(edit->kind->table, row->value) != edit->kind)
-        return 0;
+    bool is_edited = kind_of(edit->kind->table, row->value) == edit->kind;
     int r = merge_base_add(&edit->base, edit->kind->table, row);
-    if (r == -ENOMEM)
-        return r;
+    if (r == -ENOMEM || !is_edited)
+        return r == -ENOMEM ? r : 0;
     if (r == -EINVAL)
         fputs("# not understood, and left as it is: ", out);
     else
@@ -66,10 +65,35 @@ static int write_rows(struct edit *edit, struct error *error)
         return r;
     put_head(edit->editor.out, edit->kind);
     r = rule_edit_walk(edit->db, edit->kind->table, write_row, edit, error);
+    if (r == 0 && (fflush(edit->editor.out) != 0 || stat(edit->editor.path, &edit->before) < 0))
+        r = error_set(error, -EIO, "%s: %s", edit->editor.path, strerror(errno));
     return r == -ENOMEM ? error_set(error, r, "out of memory") : r;
 }
 
 /* Reading. */
+
+/* Reads the file, whose faults are those of the entries. Returns 0, or a negative errno with the fault in *error. */
+static int read_entries(struct edit *edit, struct entries *entries, struct error *error)
+{
+    struct list_file file;
+    int r = list_file_read(&file, edit->editor.path, error);
+    if (r == 0) {
+        struct list_sink sink = entries_sink(entries);
+        file.is_ours = true;
+        r = list_read_plain(&file, edit->kind, &sink);
+    }
+    list_file_fini(&file);
+    return r == -ENOMEM ? error_set(error, r, "out of memory") : r;
+}
+
+/* What the editor shows, by which what is changed in it can be told. */
+static int read_shown(struct edit *edit, struct error *error)
+{
+    struct entries *shown = &edit->base.shown;
+    entries_init(shown, NULL, edit->kind, NULL, NULL);
+    shown->quiet = true;
+    return read_entries(edit, shown, error);
+}
 
 /* A fault can be mended in the editor. */
 enum outcome { OUTCOME_DONE, OUTCOME_FAULT, OUTCOME_FAILED };
@@ -103,21 +127,15 @@ static enum outcome merge_entries(struct edit *edit, struct entries *entries, st
 /* Reads what has been edited, and does it. */
 static enum outcome apply(struct edit *edit, struct error *error)
 {
-    struct list_file file;
     struct entries entries;
     enum outcome outcome = OUTCOME_FAULT;
-    int r = list_file_read(&file, edit->editor.path, error);
     entries_init(&entries, NULL, edit->kind, NULL, NULL);
-    if (r == 0) {
-        struct list_sink sink = entries_sink(&entries);
-        file.is_ours = true;
-        r = list_read_plain(&file, edit->kind, &sink);
-    }
+    int r = read_entries(edit, &entries, error);
     if (entries.n_clientless > 0)
         (void)cli_fail(0, "%zu senders have neither from BLOCK nor from anywhere behind them", entries.n_clientless);
     entries.n_faults += entries.n_clientless;
     if (r < 0) {
-        (void)cli_fail(0, "%s", r == -ENOMEM ? "out of memory" : error->text);
+        (void)cli_fail(0, "%s", error->text);
     } else if (entries.n == 0 && entries.n_faults == 0 && edit->n_rows > 0) {
         (void)cli_fail(0,
                        "nothing is left in the list: to remove all rules of a kind, use gatepost import %s "
@@ -127,7 +145,6 @@ static enum outcome apply(struct edit *edit, struct error *error)
         outcome = merge_entries(edit, &entries, error);
     }
     entries_fini(&entries);
-    list_file_fini(&file);
     return outcome;
 }
 
@@ -182,8 +199,8 @@ static int edit_kind(struct edit *edit)
 {
     struct error error;
     int r = write_rows(edit, &error);
-    if (r == 0 && (fflush(edit->editor.out) != 0 || stat(edit->editor.path, &edit->before) < 0))
-        r = error_set(&error, -EIO, "%s: %s", edit->editor.path, strerror(errno));
+    if (r == 0)
+        r = read_shown(edit, &error);
     int status = r < 0 ? cli_fail(cli_status_of(r), "%s", error.text) : edit_until_done(edit);
     bool keep = r == 0 && status != STATUS_DONE && !is_unchanged(edit);
     if (keep)

@@ -25,7 +25,7 @@ struct exporting {
 static bool is_understood(struct exporting *exporting, const struct stored_row *row)
 {
     struct rule_key key;
-    int r = rule_key_parse(&key, exporting->kind->table, str_of(row->key), NULL);
+    int r = rule_key_parse(&key, exporting->kind->table, str_make(row->key, row->key_n), NULL);
     rule_key_fini(&key);
     if (r == -EINVAL)
         exporting->n_strange++;

@@ -7,41 +7,46 @@
 #include <string.h>
 
 /* Of accept entries without --client: the only one for the sender, whatever its client. */
-static int choose_clients(struct task *task, const struct found_list *there)
+static int choose_clients(const struct task *task, const struct found_list *there)
 {
-    for (int i = 0; i < task->n_keys; i++) {
-        size_t n = 0;
-        for (size_t f = 0; f < there->n; f++)
-            n += there->rows[f].key == i;
+    for (size_t f = 0, n; f < there->n; f += n) {
+        int key = there->rows[f].key;
+        for (n = 1; f + n < there->n && there->rows[f + n].key == key; n++)
+            ;
         if (n > 1)
             return cli_fail(STATUS_REFUSED,
                             "\"%s\" is there for %zu clients: say --client BLOCK or --any-client; "
                             "gatepost list accept shows them",
-                            task->texts[i], n);
+                            task->texts[key], n);
     }
     return STATUS_DONE;
 }
 
-/* Each key must be there, with the kind's value. */
+/* A row must have the kind's value. */
+static int check_value(const struct task *task, const struct found *found)
+{
+    const struct kind *is = kind_of(task->kind->table, found->row.value);
+    if (is == task->kind)
+        return STATUS_DONE;
+    return cli_fail(STATUS_REFUSED, "\"%s\" is there as %s, not as %s: gatepost remove %s %s", task->texts[found->key],
+                    is->name, task->kind->name, is->name, task->keys[found->key].text);
+}
+
+/* Each key must be there. */
 static int check_found(const struct task *task, const struct found_list *there)
 {
-    for (int i = 0; i < task->n_keys; i++) {
-        bool found = false;
-        for (size_t f = 0; f < there->n; f++) {
-            const struct found *row = &there->rows[f];
-            if (strcmp(task->keys[row->key].text, task->keys[i].text) != 0)
-                continue;
-            found = true;
-            const struct kind *is = kind_of(task->kind->table, row->row.value);
-            if (is != task->kind)
-                return cli_fail(STATUS_REFUSED, "\"%s\" is there as %s, not as %s: gatepost remove %s %s",
-                                task->texts[i], is->name, task->kind->name, is->name, task->keys[i].text);
-        }
-        if (!found)
+    size_t f = 0;
+    int status = STATUS_DONE;
+    for (int i = 0; i < task->n_keys && status == STATUS_DONE; i++) {
+        if (task_is_repeated(task, i))
+            continue;
+        if (f == there->n || there->rows[f].key != i)
             return cli_fail(STATUS_REFUSED, "%s \"%s\" is not there; gatepost list %s shows what is", task->kind->name,
                             task->texts[i], task->kind->name);
+        for (; f < there->n && there->rows[f].key == i && status == STATUS_DONE; f++)
+            status = check_value(task, &there->rows[f]);
     }
-    return STATUS_DONE;
+    return status;
 }
 
 static int remove_all(const struct cli *cli, struct task *task, struct rule_db *db)

@@ -14,7 +14,7 @@ int row_hits_open(struct row_hits *hits, const struct cli *cli)
         return cli_fail(STATUS_DONE, "no hits have been counted yet: gatepostd keeps them in %s-hits", cli->database);
     if (r == 0)
         r = hit_db_begin_reading(hits->db, &hits->since, &hits->lost_at, &error);
-    return r < 0 ? cli_fail(r == -EBUSY ? EX_UNAVAILABLE : EX_CONFIG, "%s", error.text) : STATUS_DONE;
+    return r < 0 ? cli_fail(cli_status_of_opening(r), "%s", error.text) : STATUS_DONE;
 }
 
 void row_hits_close(struct row_hits *hits)

@@ -2,7 +2,6 @@
 
 #include "console/times.h"
 #include "core/array.h"
-#include "core/key_map.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -14,6 +13,7 @@ void task_fini(struct task *task)
     for (int i = 0; i < task->n_keys; i++)
         rule_key_fini(&task->keys[i]);
     free(task->keys);
+    key_map_fini(&task->by_text, NULL);
     rule_key_fini(&task->client.key);
 }
 
@@ -113,8 +113,18 @@ static int read_keys(struct task *task, int n, char **texts)
         int r = rule_key_parse(&task->keys[task->n_keys++], task->kind->table, str_of(texts[i]), &error);
         if (r < 0)
             return cli_fail(cli_status_of(r), "%s", error.text);
+        void **first = key_map_put(&task->by_text, 0, str_of(task->keys[i].text));
+        if (!first)
+            return cli_fail(EX_OSERR, "out of memory");
+        if (!*first)
+            *first = &task->keys[i];
     }
     return STATUS_DONE;
+}
+
+bool task_is_repeated(const struct task *task, int key)
+{
+    return key_map_get(&task->by_text, 0, str_of(task->keys[key].text)) != &task->keys[key];
 }
 
 int task_read(struct cli *cli, struct task *task, int argc, char **argv, const struct option *all_options)
@@ -149,7 +159,6 @@ int task_read(struct cli *cli, struct task *task, int argc, char **argv, const s
 struct search {
     const struct task *task;
     bool with_any_client;
-    struct key_map wanted; /* canonical text to the task's key */
     struct found_list *found;
 };
 
@@ -194,28 +203,28 @@ static int visit_stored(void *context, const struct stored_row *row)
 {
     struct search *search = context;
     struct rule_key key;
-    int r = rule_key_parse(&key, search->task->kind->table, str_of(row->key), NULL);
-    const struct rule_key *wanted = r == 0 ? key_map_get(&search->wanted, 0, str_of(key.text)) : NULL;
+    int r = rule_key_parse(&key, search->task->kind->table, str_make(row->key, row->key_n), NULL);
+    const struct rule_key *wanted = r == 0 ? key_map_get(&search->task->by_text, 0, str_of(key.text)) : NULL;
     rule_key_fini(&key);
     if (!wanted || (!search->with_any_client && !is_same_client(search->task, row->client)))
         return r == -ENOMEM ? r : 0;
     return keep(search->found, (int)(wanted - search->task->keys), row);
 }
 
+static int compare_found(const void *a, const void *b)
+{
+    const struct found *x = a, *y = b;
+    if (x->key != y->key)
+        return x->key < y->key ? -1 : 1;
+    return x->row.rowid < y->row.rowid ? -1 : x->row.rowid > y->row.rowid;
+}
+
 int task_find(const struct task *task, struct rule_db *db, bool with_any_client, struct found_list *found,
               struct error *error)
 {
     struct search search = { .task = task, .with_any_client = with_any_client, .found = found };
-    int r = 0;
-    for (int i = 0; i < task->n_keys && r == 0; i++) {
-        void **place = key_map_put(&search.wanted, 0, str_of(task->keys[i].text));
-        if (place)
-            *place = &task->keys[i];
-        else
-            r = error_set(error, -ENOMEM, "out of memory");
-    }
-    if (r == 0)
-        r = rule_edit_walk(db, task->kind->table, visit_stored, &search, error);
-    key_map_fini(&search.wanted, NULL);
-    return r;
+    int r = rule_edit_walk(db, task->kind->table, visit_stored, &search, error);
+    if (found->n > 0)
+        qsort(found->rows, found->n, sizeof *found->rows, compare_found);
+    return r == -ENOMEM ? error_set(error, r, "out of memory") : r;
 }

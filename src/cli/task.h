@@ -6,6 +6,7 @@
 
 #include "console/cli.h"
 #include "console/kind.h"
+#include "core/key_map.h"
 #include "store/rule_edit.h"
 
 /* The options of both. */
@@ -45,6 +46,7 @@ struct task {
     char **texts;          /* the keys as given */
     struct rule_key *keys; /* the same, understood */
     int n_keys;
+    struct key_map by_text; /* canonical text to the first key that means the same */
     int64_t now;
 };
 
@@ -55,7 +57,7 @@ void task_fini(struct task *task);
 
 /* A row of the database whose key means the same as one of the task's. */
 struct found {
-    int key; /* which of the task's */
+    int key; /* the first of the task's that it means the same as */
     struct stored_row row;
     char *texts; /* holds those of the row */
 };
@@ -65,8 +67,12 @@ struct found_list {
     size_t n, size;
 };
 
+/* Whether a key before this one means the same. */
+bool task_is_repeated(const struct task *task, int key);
+
 /* Finds all rows whose keys mean the same as one of the task's: with the task's client, or with any. Reads the whole
- * table, since a key may be stored in any spelling. Returns 0, or a negative errno with the fault in *error. */
+ * table, since a key may be stored in any spelling. They come in the order of the task's keys. Returns 0, or a negative
+ * errno with the fault in *error. */
 int task_find(const struct task *task, struct rule_db *db, bool with_any_client, struct found_list *found,
               struct error *error);
 void found_fini(struct found_list *found);

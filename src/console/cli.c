@@ -91,6 +91,11 @@ int cli_status_of(int code)
     }
 }
 
+int cli_status_of_opening(int code)
+{
+    return code == -EBUSY || code == -ENOMEM ? cli_status_of(code) : EX_CONFIG;
+}
+
 /* The path that was given, else the one that is configured. */
 static int find_path(const struct cli *cli, char **path, enum config_key key)
 {
@@ -108,7 +113,7 @@ static int find_path(const struct cli *cli, char **path, enum config_key key)
         error_set(&error, r, "out of memory");
     }
     if (r < 0)
-        status = cli_fail(EX_CONFIG, "%s", error.text);
+        status = cli_fail(cli_status_of_opening(r), "%s", error.text);
     else if (!(*path = strdup(config_text(&config, key))))
         status = cli_fail(EX_OSERR, "out of memory");
     config_fini(&config);
@@ -135,7 +140,7 @@ int cli_open(struct cli *cli, enum database_absent absent, struct rule_db **db)
     int r = rule_db_open(db, cli->database, absent, BUSY_MS, &error);
     if (r == -ENOENT && absent == DATABASE_EXPECT)
         return cli_fail(EX_UNAVAILABLE, "%s; create it with: gatepost init --database %s", error.text, cli->database);
-    return r < 0 ? cli_fail(r == -EBUSY ? EX_UNAVAILABLE : EX_CONFIG, "%s", error.text) : STATUS_DONE;
+    return r < 0 ? cli_fail(cli_status_of_opening(r), "%s", error.text) : STATUS_DONE;
 }
 
 static void report_skipped(void *context, const struct rule_row *row, const struct error *why)

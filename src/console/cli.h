@@ -51,6 +51,9 @@ int cli_load_rules(struct rule_db *db, struct rules **rules);
 /* The exit status for a negative errno of the store. */
 int cli_status_of(int code);
 
+/* The same where a configuration or a database cannot be opened. */
+int cli_status_of_opening(int code);
+
 /* Who changes something, for rule_change: as --by says, else SUDO_USER, else the name of the user; never NULL. */
 const char *cli_by(const struct cli *cli);
 

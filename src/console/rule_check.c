@@ -51,3 +51,11 @@ int rule_check(const struct kind *kind, const struct rule_key *key, const char *
     }
     return r;
 }
+
+int rule_check_note(struct str note, struct error *error)
+{
+    for (size_t i = 0; i < note.n; i++)
+        if (ascii_is_control(note.p[i]))
+            return error_set(error, -EINVAL, "a control character in the note");
+    return 0;
+}

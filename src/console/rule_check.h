@@ -11,4 +11,7 @@
  * the fault in *error. */
 int rule_check(const struct kind *kind, const struct rule_key *key, const char *value, struct error *error);
 
+/* Checks a note, which may be none. Returns as rule_check. */
+int rule_check_note(struct str note, struct error *error);
+
 #endif

@@ -4,14 +4,37 @@
 #include "console/times.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { EXACT = -1 }; /* instead of a time: not for people */
 
+/* How many bytes text has in front of a control character of ASCII, or in UTF-8 one of U+0080 to U+009F. */
+static size_t find_control(struct str text)
+{
+    size_t i = 0;
+    for (; i < text.n && !ascii_is_control(text.p[i]); i++)
+        if (text.p[i] == '\xc2' && i + 1 < text.n && ((unsigned char)text.p[i + 1] & 0xe0) == 0x80)
+            break;
+    return i;
+}
+
+/* No row that has got past the CHECKs may add a line to a list that is read again, or steer the terminal. */
+static void put_exactly(FILE *out, struct str text)
+{
+    while (text.n > 0) {
+        size_t n = find_control(text);
+        (void)fwrite(text.p, 1, n, out);
+        if (n < text.n)
+            fputc('?', out);
+        text = str_from(text, n < text.n ? n + (text.p[n] == '\xc2' ? 2 : 1) : n);
+    }
+}
+
 static void put_str(FILE *out, struct str text, int64_t now)
 {
     if (now == EXACT)
-        (void)fwrite(text.p, 1, text.n, out);
+        put_exactly(out, text);
     else
         cli_put_str(out, text);
 }
@@ -95,6 +118,22 @@ void rule_line_write_terms(FILE *out, const struct kind *kind, const struct stor
 void rule_line_write(FILE *out, const struct kind *kind, const struct stored_row *row)
 {
     put_line(out, kind, row, EXACT);
+}
+
+char *rule_line_text(rule_line_writer *write, const struct kind *kind, const struct stored_row *row)
+{
+    char *text = NULL;
+    size_t n = 0;
+    FILE *out = open_memstream(&text, &n);
+    if (!out)
+        return NULL;
+    write(out, kind, row);
+    bool failed = ferror(out) != 0;
+    failed = fclose(out) != 0 || failed;
+    if (!failed)
+        return text;
+    free(text);
+    return NULL;
 }
 
 void rule_line_show(FILE *out, const struct kind *kind, const struct stored_row *row, int64_t now)

@@ -13,11 +13,16 @@
 
 #include <stdio.h>
 
-/* Writes all that a line can hold of the row (not when it was created), letter by letter, and no line end. */
+/* Writes all that a line can hold of the row (not when it was created), letter by letter but for control characters,
+ * which no rule has, and no line end. */
 void rule_line_write(FILE *out, const struct kind *kind, const struct stored_row *row);
 
 /* What stands behind the key, with a blank in front; nothing where there is nothing to say. */
 void rule_line_write_terms(FILE *out, const struct kind *kind, const struct stored_row *row);
+
+/* What one of the two writes, as a text; the caller frees it. NULL where memory is short. */
+typedef void rule_line_writer(FILE *out, const struct kind *kind, const struct stored_row *row);
+char *rule_line_text(rule_line_writer *write, const struct kind *kind, const struct stored_row *row);
 
 /* The whole line for people: what could steer a terminal is replaced, and what has expired is said to have. */
 void rule_line_show(FILE *out, const struct kind *kind, const struct stored_row *row, int64_t now);

@@ -14,25 +14,11 @@ struct cidr_line {
     char *terms; /* owned */
 };
 
-static char *write_terms(const struct kind *kind, const struct stored_row *row)
-{
-    char *text = NULL;
-    size_t n = 0;
-    FILE *out = open_memstream(&text, &n);
-    if (!out)
-        return NULL;
-    rule_line_write_terms(out, kind, row);
-    if (fclose(out) == 0)
-        return text;
-    free(text);
-    return NULL;
-}
-
 static int add_prefix(struct cidr_table *table, const struct kind *kind, const struct stored_row *row,
                       const struct prefix *prefix)
 {
     bool refuses = strcmp(row->value, "deny") == 0 || strcmp(row->value, "refuse") == 0;
-    char *terms = write_terms(kind, row);
+    char *terms = rule_line_text(rule_line_write_terms, kind, row);
     if (!terms || !ARRAY_RESERVE(table->lines, table->size, table->n)) {
         free(terms);
         return -ENOMEM;

@@ -38,9 +38,11 @@ struct entry *entries_find(const struct entries *entries, enum rule_table table,
 void entries_fault(struct entries *entries, size_t line, const char *text)
 {
     const char *name = entries->name;
-    if (++entries->n_faults > FAULTS_SHOWN)
+    if (++entries->n_faults > FAULTS_SHOWN || entries->quiet)
         return;
-    if (name)
+    if (line == 0)
+        (void)cli_fail(0, "%s", text);
+    else if (name)
         (void)cli_fail(0, "%s:%zu: %s", name, line, text);
     else
         (void)cli_fail(0, "line %zu: %s", line, text);
@@ -92,6 +94,7 @@ static struct entry *make_entry(const struct list_entry *entry, const struct rul
         return NULL;
     char *to = made->texts;
     *made = (struct entry){ .line = entry->line,
+                            .n_lines = 1,
                             .kind = entry->kind,
                             .expires = entry->expires,
                             .created = entry->created,
@@ -110,13 +113,28 @@ bool is_same_text(const char *a, const char *b)
     return a && b ? strcmp(a, b) == 0 : a == b;
 }
 
+bool entries_are_same(const struct entry *a, const struct entry *b)
+{
+    if (!a || !b)
+        return a == b;
+    return a->n_lines == b->n_lines && a->expires == b->expires && is_same_text(a->value, b->value) &&
+           is_same_text(a->note, b->note);
+}
+
 bool entry_states_terms(const struct entry *entry)
 {
     return entry->note || entry->expires != RULE_NEVER_EXPIRES;
 }
 
-/* Of two that mean the same the later counts, as if they were added one after the other, unless it says less. Returns
- * the one that does not. */
+static int64_t later_expiry(int64_t a, int64_t b)
+{
+    if (a == RULE_NEVER_EXPIRES || b == RULE_NEVER_EXPIRES)
+        return RULE_NEVER_EXPIRES;
+    return a > b ? a : b;
+}
+
+/* Two that mean the same become one, with the later note, which lives as long as either would: in a database rows that
+ * mean the same all count. Returns the one that is not kept. */
 static struct entry *repeat(struct entries *entries, struct entry *before, struct entry *entry, void **place)
 {
     char text[256];
@@ -126,8 +144,12 @@ static struct entry *repeat(struct entries *entries, struct entry *before, struc
         entries_fault(entries, entry->line, text);
         return entry;
     }
-    if (!entry_states_terms(entry))
+    int64_t expires = later_expiry(before->expires, entry->expires);
+    before->expires = expires;
+    entry->n_lines = ++before->n_lines;
+    if (before->note && !entry->note)
         return entry;
+    entry->expires = expires;
     entry->at = before->at;
     entries->all[entry->at] = entry;
     *place = entry;
@@ -151,14 +173,6 @@ static int keep(struct entries *entries, struct entry *entry)
     entries->all[entries->n++] = entry;
     entries->tables |= 1U << entry->kind->table;
     *place = entry;
-    return 0;
-}
-
-static int check_note(struct str note, struct error *error)
-{
-    for (size_t i = 0; i < note.n; i++)
-        if (ascii_is_control(note.p[i]))
-            return error_set(error, -EINVAL, "a control character in the note");
     return 0;
 }
 
@@ -188,7 +202,7 @@ static int understand(struct entries *entries, const struct list_entry *entry, s
     if (r == 0)
         r = read_client(entries, entry, &client, &client_text, error);
     if (r == 0)
-        r = check_note(entry->note, error);
+        r = rule_check_note(entry->note, error);
     if (r == 0 && !(made = make_entry(entry, &key, client_text)))
         r = -ENOMEM;
     if (r == 0)

@@ -16,7 +16,8 @@ enum fate { FATE_ADDED, FATE_CHANGED, FATE_UNCHANGED, FATE_LEFT };
 
 struct entry {
     size_t line;
-    size_t at; /* in the list */
+    size_t at;      /* in the list */
+    size_t n_lines; /* that mean the same */
     const struct kind *kind;
     const char *key, *client, *value, *note; /* canonical, in texts; value and note may be NULL */
     int64_t expires, created;
@@ -31,6 +32,7 @@ struct entries {
     const struct kind *kind; /* that most are of */
     const char *note;        /* of all of them; or NULL */
     const char *client;      /* of those that name none, canonical; "" any; or NULL */
+    bool quiet;              /* faults are counted, and not printed */
     struct entry **all;
     size_t n, size;
     unsigned tables;       /* that they are for, a bit each */
@@ -50,7 +52,7 @@ struct list_sink entries_sink(struct entries *entries);
 /* The entry that means the same as such a row, or NULL. */
 struct entry *entries_find(const struct entries *entries, enum rule_table table, const char *key);
 
-/* Prints a fault, and counts it. */
+/* Prints a fault, and counts it. Line 0 is none: what is wrong stands nowhere in the list. */
 void entries_fault(struct entries *entries, size_t line, const char *text);
 
 /* What all that mean the same have in common, made of canonical key and client; the caller frees it. NULL where memory
@@ -59,6 +61,9 @@ char *entries_key(const char *key, const char *client);
 
 /* The note or the expiry is said. */
 bool entry_states_terms(const struct entry *entry);
+
+/* Both say the same in as many lines, or there is neither; NULL is none. */
+bool entries_are_same(const struct entry *a, const struct entry *b);
 
 /* Equal, or both NULL. */
 bool is_same_text(const char *a, const char *b);

@@ -93,7 +93,7 @@ static bool read_prefix(const struct table *table, struct str pattern, size_t li
 
 static bool is_condition(const struct table *table, struct str pattern, size_t line)
 {
-    if (!str_is(pattern, "if") && !str_is(pattern, "endif") && pattern.p[0] != '!')
+    if (!list_is_condition(pattern) && pattern.p[0] != '!')
         return false;
     list_sink_fault(table->sink, line,
                     "\"%.*s\" is not taken because rules know no conditions and no exceptions: write the blocks out",

@@ -90,6 +90,21 @@ bool list_is_table(struct str word)
     return colon < slash && slash < word.n && is_letters(str_first(word, colon)) && !block_is_right(word);
 }
 
+bool list_is_condition(struct str word)
+{
+    return str_equal_nocase(word, str_of("if")) || str_equal_nocase(word, str_of("endif"));
+}
+
+bool list_cut_mynetworks(struct str *line)
+{
+    static const struct str name = STR("mynetworks");
+    size_t equals = str_find(*line, '=');
+    if (equals == line->n || !str_equal(str_trim(str_first(*line, equals)), name))
+        return false;
+    *line = str_trim(str_from(*line, equals + 1));
+    return true;
+}
+
 /* Recognising. */
 
 static bool is_ip4(struct str word)
@@ -100,6 +115,9 @@ static bool is_ip4(struct str word)
 
 static bool is_action(struct str word)
 {
+    size_t underscore = str_find(word, '_'); /* permit_auth_destination and the like */
+    if (underscore < word.n)
+        return is_letters(str_first(word, underscore));
     return is_letters(word) || (word.n == 3 && word.p[0] >= '4' && ascii_is_digit(word.p[1]));
 }
 
@@ -112,12 +130,13 @@ static enum list_format of_blocks(struct str line)
     if (remark.p || str_find(line, ';') < line.n)
         return LIST_ICEWARP;
     (void)list_cut_remark(&rest, "#");
+    if (list_cut_mynetworks(&rest))
+        return LIST_MYNETWORKS;
     if (!str_next_word(&rest, &first))
         return LIST_PLAIN;
-    if (str_is(first, "mynetworks") || first.p[0] == '!' || first.p[0] == '[' || list_is_table(first))
-        return !str_is(first, "mynetworks") && str_next_word(&rest, &second) && is_action(second) ? LIST_CIDR
-                                                                                                  : LIST_MYNETWORKS;
-    if (str_is(first, "if") || str_is(first, "endif"))
+    if (first.p[0] == '!' || first.p[0] == '[' || list_is_table(first))
+        return str_next_word(&rest, &second) && is_action(second) ? LIST_CIDR : LIST_MYNETWORKS;
+    if (list_is_condition(first))
         return LIST_CIDR;
     if (first.n > 4 && str_ends_with(first, str_of(".*.*")))
         return LIST_ICEWARP;
@@ -172,6 +191,27 @@ static int recognise_lines(struct list_file *file, const struct kind *kind, enum
     return r < 0 ? error_set(error, r, "out of memory") : 0;
 }
 
+/* The first line of what gatepost has written says the kind, or of a cidr table one of its table, and the format. What
+ * was one kind is not to become another by mistake: denied clients, say, ones that may relay. */
+static int recognise_ours(const struct list_file *file, const struct kind *kind, enum list_format *format,
+                          struct error *error)
+{
+    struct str rest = str_make(file->bytes, strcspn(file->bytes, "\r\n")), word[4];
+    size_t n = 0;
+    while (n < 4 && str_next_word(&rest, &word[n]))
+        n++;
+    *format = n == 4 && str_is(word[3], "cidr") ? LIST_CIDR : LIST_PLAIN;
+    if (n < 4 || !str_is(word[3], list_formats[*format].name))
+        return 0;
+    for (size_t i = 0; i < KIND_COUNT; i++)
+        if (str_is(word[2], kinds[i].name) && &kinds[i] != kind &&
+            !(*format == LIST_CIDR && kinds[i].table == kind->table))
+            return error_set(error, -EINVAL,
+                             "%s:1: these are rules of the kind %s; to make them %s all the same: --from %s",
+                             file->name, kinds[i].name, kind->name, list_formats[*format].name);
+    return 0;
+}
+
 int list_format_recognise(struct list_file *file, const struct kind *kind, enum list_format *format,
                           struct error *error)
 {
@@ -180,8 +220,7 @@ int list_format_recognise(struct list_file *file, const struct kind *kind, enum 
     if (file->is_json)
         *format = LIST_JSON;
     else if (file->is_ours)
-        *format = str_ends_with(str_make(file->bytes, strcspn(file->bytes, "\r\n")), str_of(" cidr")) ? LIST_CIDR
-                                                                                                      : LIST_PLAIN;
+        return recognise_ours(file, kind, format, error);
     else if (has_senders && is_imail_name(file->name))
         *format = LIST_IMAIL;
     else if (has_senders || list_kind_has_blocks(kind))

@@ -23,7 +23,7 @@ extern const struct list_format_info list_formats[LIST_FORMATS];
 enum list_format list_format_by_name(const char *name);
 
 /* Finds out by what stands in the file which format it has. Returns 0 with *format; -EINVAL where lines speak for
- * different ones, with both of them in *error; or -ENOMEM. */
+ * different ones, or where it is a list of gatepost of another kind, with the fault in *error; or -ENOMEM. */
 int list_format_recognise(struct list_file *file, const struct kind *kind, enum list_format *format,
                           struct error *error);
 
@@ -52,6 +52,12 @@ bool list_read_terms(const struct list_sink *sink, struct str terms, struct list
 
 /* A file, a $parameter, or type:/name of a table, as Postfix has them in lists. */
 bool list_is_table(struct str word);
+
+/* What makes the lines of a cidr table conditional, in any case. */
+bool list_is_condition(struct str word);
+
+/* Cuts "mynetworks =" off the line; false where it does not begin so. */
+bool list_cut_mynetworks(struct str *line);
 
 /* The kind of the same table that is the other verdict. */
 const struct kind *list_other_kind(const struct kind *kind);

@@ -39,16 +39,17 @@ static struct str cut_remark(struct str *line)
 /* A remark that is nothing but blocks was meant to be more of the list. */
 static bool is_list_itself(struct str remark)
 {
-    struct str rest = remark, word;
+    char text[BLOCK_TEXT_SIZE];
     struct block block;
-    size_t n = 0;
-    for (; str_next_word(&rest, &word); n++) {
-        while (word.n > 0 && word.p[word.n - 1] == ';')
-            word.n--;
-        if (block_parse(word, &block, NULL) < 0)
+    bool has_blocks = false;
+    for (size_t i = 0, n; i < remark.n; i += n + 1) {
+        for (n = 0; i + n < remark.n && !strchr(" \t,;", remark.p[i + n]); n++)
+            ;
+        if (n > 0 && block_parse(widen(str_make(remark.p + i, n), text), &block, NULL) < 0)
             return false;
+        has_blocks = has_blocks || n > 0;
     }
-    return n > 0;
+    return has_blocks;
 }
 
 int list_read_icewarp(struct list_file *file, const struct kind *kind, const struct list_sink *sink)

@@ -120,9 +120,11 @@ int list_read_mynetworks(struct list_file *file, const struct kind *kind, const 
     int r;
     while ((r = list_next_line(file, &cursor, &line)) > 0) {
         (void)list_cut_remark(&line, "#");
+        (void)list_cut_mynetworks(&line);
+        if (line.n > 0 && line.p[line.n - 1] == '\\') /* as in other programs, a line that goes on */
+            line.n--;
         while (r > 0 && str_next_word(&line, &word))
-            if (!str_is(word, "mynetworks") && !str_is(word, "="))
-                r = take_word(&networks, cursor.number, word) < 0 ? -ENOMEM : 1;
+            r = take_word(&networks, cursor.number, word) < 0 ? -ENOMEM : 1;
         if (r < 0)
             break;
     }

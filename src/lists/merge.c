@@ -59,21 +59,6 @@ const struct merge_totals *merge_totals(const struct merge *merge)
     return &merge->totals;
 }
 
-/* As a line, to be shown. NULL where memory is short. */
-static char *write_line(const struct kind *kind, const struct stored_row *row)
-{
-    char *text = NULL;
-    size_t n = 0;
-    FILE *out = open_memstream(&text, &n);
-    if (!out)
-        return NULL;
-    rule_line_write(out, kind, row);
-    if (fclose(out) == 0)
-        return text;
-    free(text);
-    return NULL;
-}
-
 static struct stored_row row_of(const struct entry *entry)
 {
     return (struct stored_row){ .key = entry->key,
@@ -91,7 +76,7 @@ static int remove_row(struct merge *merge, const struct kind *kind, const struct
     if (!ARRAY_RESERVE(merge->removals, merge->removals_size, merge->n_removals))
         return -ENOMEM;
     struct removal removal = { merge->table, row->rowid, kind, NULL };
-    if (merge->options.show && !(removal.line = write_line(kind, row)))
+    if (merge->options.show && !(removal.line = rule_line_text(rule_line_write, kind, row)))
         return -ENOMEM;
     merge->removals[merge->n_removals++] = removal;
     return 0;
@@ -111,7 +96,7 @@ static int change_row(struct merge *merge, struct entry *entry, const struct kin
 {
     entry->fate = FATE_CHANGED;
     entry->rowid = row->rowid;
-    if (merge->options.show && !(entry->was = write_line(kind, row)))
+    if (merge->options.show && !(entry->was = rule_line_text(rule_line_write, kind, row)))
         return -ENOMEM;
     return 0;
 }
@@ -120,6 +105,11 @@ static bool has_terms(const struct entry *entry, const struct stored_row *row)
 {
     return is_same_text(entry->note, row->note) && (entry->expires != RULE_NEVER_EXPIRES) == row->has_expiry &&
            (!row->has_expiry || entry->expires == row->expires);
+}
+
+static bool is_as_listed(const struct entry *entry, const struct stored_row *row)
+{
+    return is_same_text(entry->value, row->value) && has_terms(entry, row);
 }
 
 static void contradict(struct merge *merge, const struct entry *entry, const struct kind *kind,
@@ -140,75 +130,71 @@ static void contradict(struct merge *merge, const struct entry *entry, const str
 static int meet(struct merge *merge, struct entry *entry, const struct kind *kind, const struct stored_row *row)
 {
     bool replaced = is_replaced(merge, kind, row), same = is_same_text(entry->value, row->value);
-    if (entry->fate != FATE_ADDED) /* another spelling of a row that has been met */
+    if (entry->fate == FATE_CHANGED || entry->fate == FATE_UNCHANGED) /* in another spelling */
         return replaced ? remove_row(merge, kind, row) : 0;
     if (!replaced && merge->entries->note && !is_same_text(merge->entries->note, row->note)) {
         entry->fate = FATE_LEFT;
         return 0;
     }
-    if (!replaced && row->has_expiry && row->expires <= merge->now)
+    if (!replaced && row->has_expiry && row->expires <= merge->now && !is_as_listed(entry, row))
         return remove_row(merge, kind, row);
     if (!same && !replaced) {
         contradict(merge, entry, kind, row);
         return 0;
     }
     bool states_all = replaced && merge->options.exact;
-    if (same && (has_terms(entry, row) || !(states_all || entry_states_terms(entry)))) {
+    if (is_as_listed(entry, row) || (same && !(states_all || entry_states_terms(entry)))) {
         entry->fate = FATE_UNCHANGED;
         return 0;
     }
     return change_row(merge, entry, kind, row);
 }
 
-/* The row as its editor wants it; NULL where it is to go. */
-static int write_mine(const struct entry *entry, char **mine)
+/* What both have touched, each in another way. */
+static void tell_conflict(struct merge *merge, const struct entry *entry, const struct stored_row *row)
 {
-    *mine = NULL;
-    if (!entry)
-        return 0;
-    struct stored_row row = row_of(entry);
-    *mine = merge_terms(&row);
-    return *mine ? 0 : -ENOMEM;
+    struct error error;
+    error_set(&error, 0,
+              "\"%.200s\": somebody else has meanwhile changed or added this row, which you have changed, too: see "
+              "gatepost history, and leave it here as it was, or quit and edit again",
+              row->key);
+    entries_fault(merge->entries, entry ? entry->line : 0, error.text);
 }
 
 /* Somebody else may have changed what one has been editing: what both have touched is a fault, what they alone have
- * stays as they left it. Returns 1 where the row is settled by that. */
-static int meet_editor(struct merge *merge, struct entry *entry, const struct stored_row *row)
+ * stays as they left it, and what nobody has as it is. Returns 1 where the row is settled by that. */
+static int meet_editor(struct merge *merge, struct entry *entry, const struct entry *shown,
+                       const struct stored_row *row)
 {
-    const char *base = merge_base_of_row(merge->options.base, row->rowid);
-    char *theirs = merge_terms(row), *mine;
-    int r = write_mine(entry, &mine);
-    if (!theirs)
-        r = -ENOMEM;
-    bool they_did = !is_same_text(theirs, base), i_did = !is_same_text(mine, base);
-    if (r == 0 && they_did) {
-        if (i_did && !is_same_text(mine, theirs))
-            entries_fault(merge->entries, entry ? entry->line : 0,
-                          "somebody else has meanwhile changed or added a row that you have changed, too: see gatepost "
-                          "history");
-        if (entry)
-            entry->fate = FATE_LEFT;
-        r = 1;
-    }
-    free(theirs);
-    free(mine);
-    return r;
+    int was_there = merge_base_has(merge->options.base, row);
+    if (was_there < 0)
+        return was_there;
+    bool they_did = was_there == 0, i_did = !entries_are_same(entry, shown);
+    if (they_did && i_did && !(entry && is_as_listed(entry, row)))
+        tell_conflict(merge, entry, row);
+    if (i_did && !they_did)
+        return 0;
+    if (entry && entry->fate == FATE_ADDED)
+        entry->fate = FATE_LEFT;
+    return 1;
 }
 
 static int visit(void *context, const struct stored_row *row)
 {
     struct merge *merge = context;
+    const struct merge_options *options = &merge->options;
     const struct kind *kind = kind_of(merge->table, row->value);
     char *key = NULL;
     int r = merge_key(merge->table, row, &key);
     if (r == -EINVAL) /* which counts for nothing; who edits has not seen it */
-        return is_replaced(merge, kind, row) && !merge->options.base ? remove_row(merge, kind, row) : 0;
+        return is_replaced(merge, kind, row) && !options->base ? remove_row(merge, kind, row) : 0;
     if (r < 0)
         return r;
     struct entry *entry = entries_find(merge->entries, merge->table, key);
-    if (merge->options.base && (kind == merge->entries->kind || entry))
-        r = meet_editor(merge, entry, row);
+    const struct entry *shown = options->base ? entries_find(&options->base->shown, merge->table, key) : NULL;
     free(key);
+    if (options->base && (entry || shown || kind == merge->entries->kind))
+        r = meet_editor(merge, entry, shown, row);
     if (r != 0)
         return r < 0 ? r : 0;
     if (entry)
@@ -219,18 +205,18 @@ static int visit(void *context, const struct stored_row *row)
 /* What was there when editing began and is gone now has been removed by somebody else. */
 static int meet_gone(struct merge *merge, struct entry *entry)
 {
-    char *key = entries_key(entry->key, entry->client), *mine;
-    const char *base = key ? merge_base_of_key(merge->options.base, key) : NULL;
-    int r = key ? write_mine(entry, &mine) : -ENOMEM;
+    char *key = entries_key(entry->key, entry->client);
+    if (!key)
+        return -ENOMEM;
+    const struct entry *shown = entries_find(&merge->options.base->shown, entry->kind->table, key);
     free(key);
-    if (r < 0)
-        return r;
-    if (base && !is_same_text(mine, base))
+    if (!shown)
+        return 0;
+    if (!entries_are_same(entry, shown))
         entries_fault(merge->entries, entry->line,
-                      "somebody else has meanwhile removed this row, which you have changed");
-    if (base)
-        entry->fate = FATE_LEFT;
-    free(mine);
+                      "somebody else has meanwhile removed this row, which you have changed: see gatepost history, and "
+                      "take it out here, or quit and edit again");
+    entry->fate = FATE_LEFT;
     return 0;
 }
 

@@ -30,6 +30,8 @@ struct backup {
 static int fail_copy(const struct backup *backup, sqlite3 *copy, struct error *error)
 {
     int code = sqlite3_errcode(copy), os = sqlite3_system_errno(copy);
+    if (code == SQLITE_NOMEM)
+        return error_set(error, -ENOMEM, "out of memory");
     if (code == SQLITE_CORRUPT || code == SQLITE_NOTADB)
         return error_set(error, -EBADMSG, "%s: cannot be copied: %s", backup->db->path, sqlite3_errmsg(copy));
     if (code == SQLITE_BUSY || code == SQLITE_LOCKED)
@@ -106,6 +108,7 @@ static int on_check(void *context)
 /* Rows that somebody has got past the CHECKs are copied as they are: they are no damage. */
 static int check_integrity(struct backup *backup, const struct database *copy, struct error *error)
 {
+    static const char short_of_memory[] = "error code=7"; /* SQLITE_NOMEM, in what is said of a page */
     sqlite3_stmt *stmt = NULL;
     int r = database_exec(copy, "PRAGMA ignore_check_constraints = ON", error);
     if (r < 0)
@@ -117,9 +120,10 @@ static int check_integrity(struct backup *backup, const struct database *copy, s
     const char *said = code == SQLITE_ROW ? (const char *)sqlite3_column_text(stmt, 0) : sqlite3_errmsg(copy->sqlite);
     if ((code & 0xff) == SQLITE_INTERRUPT)
         r = error_set(error, -ECANCELED, "%s: the backup was stopped", backup->to);
-    else if (code != SQLITE_ROW || !said || strcmp(said, "ok") != 0)
-        r = error_set(error, -EBADMSG, "%s: the copy, and so this database, is damaged: %s", backup->db->path,
-                      said ? said : "out of memory");
+    else if (code == SQLITE_NOMEM || (code == SQLITE_ROW && (!said || strstr(said, short_of_memory))))
+        r = error_set(error, -ENOMEM, "out of memory");
+    else if (code != SQLITE_ROW || strcmp(said, "ok") != 0)
+        r = error_set(error, -EBADMSG, "%s: the copy, and so this database, is damaged: %s", backup->db->path, said);
     (void)sqlite3_finalize(stmt);
     sqlite3_progress_handler(copy->sqlite, 0, NULL, NULL);
     return r;
@@ -133,7 +137,7 @@ static int check_copy(struct backup *backup, const struct database_kind *kind, c
     char *counts = NULL;
     int r = database_open(&copy, kind, backup->temporary, DATABASE_EXPECT, 0, error);
     if (r < 0)
-        return error_prefix(error, -EBADMSG, "the copy cannot be opened");
+        return error_prefix(error, r == -ENOMEM ? r : -EBADMSG, "the copy cannot be opened");
     r = check_integrity(backup, &copy, error);
     if (r == 0)
         r = count_rows(&copy, &counts, error);

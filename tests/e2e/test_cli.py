@@ -94,6 +94,15 @@ def daily(tap, scratch, gatepost):
             expect(text in said, "%r is not in:\n%s" % (text, said))
     with tap.case("several keys are all or none"):
         expect_equal(gatepost.rows("SELECT count(*) FROM relay_grant WHERE client = '192.0.2.1'"), [(0,)])
+    with tap.case("control characters in a note are refused in words"):
+        expect_equal(gatepost("add", "deny", "192.0.2.200", "--note", "a\nb", status=65), "gatepost: a control character in the note\n")
+    with tap.case("a key in two spellings is one, also where it is there in a third"):
+        gatepost.sql("INSERT INTO access_block (block) VALUES ('198.51.100.9-9')")
+        gatepost("add", "deny", "198.51.100.8", "198.51.100.9", "198.51.100.9/32", "198.51.100.8/32", "--note", "x")
+        expect_equal(gatepost.rows("SELECT block, note FROM access_block WHERE block GLOB '198.51.100.[89]*' ORDER BY 1"),
+                     [("198.51.100.8", "x"), ("198.51.100.9-9", "x")])
+        gatepost("remove", "deny", "198.51.100.9", "198.51.100.8", "198.51.100.9/32")
+        expect_equal(gatepost.rows("SELECT 1 FROM access_block WHERE block GLOB '198.51.100.[89]*'"), [])
     with tap.case("JSON is what was put in"):
         listed = json.loads(gatepost("list", "--json"))
         expect({"kind": "user", "address": "info", "account": "bob@example.com"}.items()

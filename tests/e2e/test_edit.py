@@ -112,6 +112,44 @@ def others(tap, gatepost):
             expect("somebody else has meanwhile" in said, said)
             kept(said)
             expect("mine" not in str(rows(gatepost)), str(rows(gatepost)))
+    with tap.case("a conflict over a row that is removed here names the row"):
+        said = edit("UPDATE access_block SET note = 'y' WHERE block = '203.0.113.1'", "sed -i '/^203.0.113.1/d' \"$1\"", status=65)
+        expect('gatepost: "203.0.113.1": somebody else' in said, said)
+        kept(said)
+    with tap.case("what somebody else adds in the place of a row that they have removed stays"):
+        gatepost.sql("INSERT INTO access_block (block) VALUES ('203.0.113.60')")
+        edit("DELETE FROM access_block WHERE block = '203.0.113.60'; INSERT INTO access_block (block) VALUES ('203.0.113.61')",
+             'echo 203.0.113.62 >> "$1"')
+        expect_equal(gatepost.rows("SELECT block FROM access_block WHERE block GLOB '203.0.113.6?' ORDER BY 1"),
+                     [("203.0.113.61",), ("203.0.113.62",)])
+    with tap.case("so does one's own row that somebody else adds in another spelling, with either verdict"):
+        gatepost("add", "deny", "198.51.100.0/25")
+        edit("INSERT INTO access_block (block, verdict) VALUES ('198.51.100.0-198.51.100.127', 'grant')", 'echo 203.0.113.63 >> "$1"')
+        both = [("198.51.100.0-198.51.100.127", "grant"), ("198.51.100.0/25", "deny")]
+        expect_equal(gatepost.rows("SELECT block, verdict FROM access_block WHERE block GLOB '198.51.100.0*' AND block <> '198.51.100.0/24'"
+                                   " ORDER BY 1"), both)
+    with tap.case("which is in nobody's way afterwards, unless the row itself is edited"):
+        edit("SELECT 1", 'echo 203.0.113.64 >> "$1"')
+        said = edit("SELECT 1", "sed -i 's,^198.51.100.0/25$,198.51.100.0/25 # mine,' \"$1\"", status=65)
+        expect("is there already, as allow; to turn it, first: gatepost remove allow 198.51.100.0/25" in said, said)
+        kept(said)
+    with tap.case("rows that mean the same, forced notes and times stay as they are where nobody touches them"):
+        gatepost.sql("INSERT INTO access_block (block, note) VALUES ('203.0.113.80', 'one'), ('203.0.113.80/32', 'two'); PRAGMA ignore_check_constraints = ON;"
+                     "INSERT INTO access_block (block, note, expires) VALUES ('203.0.113.81', char(10) || '0.0.0.0/0' || char(27), 0)")
+        before = gatepost.rows("SELECT * FROM access_block ORDER BY block")
+        expect("1 added, 0 changed, 0 removed" in edit("SELECT 1", 'echo 203.0.113.82 >> "$1"'), "others have been changed")
+        expect_equal(gatepost.rows("SELECT * FROM access_block WHERE block <> '203.0.113.82' ORDER BY block"), before)
+        expect("0 added, 0 changed, 1 removed" in edit("SELECT 1", "sed -i '/^203.0.113.80.*two/d' \"$1\""), "one of them cannot be removed")
+        gatepost.rows("DELETE FROM access_block WHERE block GLOB '203.0.113.8*'")
+    with tap.case("a row that somebody else has turned is not removed"):
+        said = edit("UPDATE access_block SET verdict = 'grant' WHERE block = '203.0.113.64'", "sed -i '/^203.0.113.64/d' \"$1\"", status=65)
+        expect("somebody else has meanwhile changed" in said, said)
+        kept(said)
+    with tap.case("what is there with the other verdict is said to be, and how to turn it"):
+        gatepost("add", "allow", "203.0.113.70")
+        said = edit("SELECT 1", 'echo 203.0.113.70 >> "$1"', status=65)
+        expect("is there already, as allow" in said, said)
+        kept(said)
     with tap.case("both adding the same is none"):
         edit("INSERT INTO access_block (block) VALUES ('203.0.113.50')", 'echo 203.0.113.50 >> "$1"')
 

@@ -152,6 +152,21 @@ def contents(gatepost, columns="*"):
     return {table: sorted(gatepost.rows("SELECT %s FROM %s" % (columns, table)), key=repr) for table in TABLES}
 
 
+def other_kind(tap, scratch):
+    source, copy = Gatepost(scratch, "denied"), Gatepost(scratch, "granted")
+    source("add", "deny", "192.0.2.0/24")
+    for form, kind in (("plain", "grant"), ("plain", "allow"), ("plain", "kill"), ("json", "grant"), ("cidr", "grant")):
+        with tap.case("what is exported as deny, %s, does not become %s by mistake" % (form, kind)):
+            said = copy("import", kind, "-", text=source("export", "deny", "--format", form), status=65)
+            expect("kind deny" in said or "kind grant" in said, said)
+            expect_equal(copy.rows("SELECT count(*) FROM rule_change"), [(0,)])
+    with tap.case("but where the format is given, and a cidr table as the other verdict of its table"):
+        copy("import", "grant", "-", "--from", "plain", text=source("export", "deny"))
+        copy("import", "allow", "-", text=source("export", "deny", "--format", "cidr"))
+        expect_equal(copy.rows("SELECT block, verdict FROM access_block UNION ALL SELECT client, verdict FROM relay_grant"),
+                     [("192.0.2.0/24", "deny"), ("192.0.2.0/24", "grant")])
+
+
 def identity(tap, scratch):
     for seed in range(2):
         source = Gatepost(scratch, "source%d" % seed)
@@ -168,6 +183,13 @@ def identity(tap, scratch):
                 if form == "plain":  # which does not say when a row was created
                     ours, theirs = ({t: [r[:-2] + r[-1:] for r in rows] for t, rows in c.items()} for c in (ours, theirs))
                 expect_equal(theirs, ours)
+            with tap.case("and again as %s where it is, expired rows in whatever spelling among it (%d)" % (form, seed)):
+                source.sql("INSERT OR IGNORE INTO access_block (block, expires) VALUES ('203.0.113.7-7', 5)")
+                before = source.dump()
+                for kind in KINDS:
+                    source("import", kind, source.file("list", source("export", kind, "--format", form)))
+                expect(source.dump() == before, "something has changed")
+                source.rows("DELETE FROM access_block WHERE block = '203.0.113.7-7'")
         with tap.case("a cidr table too, but for what it cannot hold (%d)" % seed):
             copy = Gatepost(scratch, "copy%d.cidr" % seed)
             for kind in ("deny", "grant"):
@@ -251,6 +273,7 @@ def program(tap, scratch):
     foreign(tap, gatepost)
     refused(tap, gatepost)
     merged(tap, scratch)
+    other_kind(tap, scratch)
     identity(tap, scratch)
     cidr(tap, scratch)
     long_and_hostile(tap, scratch)

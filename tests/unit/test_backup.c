@@ -109,6 +109,25 @@ static const struct {
     int after_calls;
 } stops[] = { { BACKUP_COPYING, 0 }, { BACKUP_COPYING, 1 }, { BACKUP_CHECKING, 0 } };
 
+/* Nobody must hear of a damaged database because memory was short. */
+START_TEST(short_memory_is_no_damage)
+{
+    enum { STEP_BYTES = 1 << 19, STEPS_MAX = 200 };
+    struct error error;
+    int r = -ENOMEM, n = 0;
+    begin();
+    for (; r == -ENOMEM && n < STEPS_MAX; n++) {
+        struct watch watch = { .calls_left = -1 };
+        (void)sqlite3_hard_heap_limit64(sqlite3_memory_used() + n * STEP_BYTES + 1);
+        r = write_copy(&watch, &error);
+        (void)sqlite3_hard_heap_limit64(0);
+    }
+    ck_assert_msg(r == 0, "%s", error.text);
+    ck_assert_int_gt(n, 3);
+    end();
+}
+END_TEST
+
 START_TEST(stopped_copy_leaves_the_older_one)
 {
     struct watch never = { .calls_left = -1 }, watch = { stops[_i].stage, stops[_i].after_calls, 0, 0, false };
@@ -130,6 +149,7 @@ int main(void)
 {
     Suite *suite = suite_create("backup");
     TCase *tcase = suite_case(suite, "backup");
+    tcase_add_test(tcase, short_memory_is_no_damage);
     tcase_add_test(tcase, copy_is_whole_and_shown);
     tcase_add_test(tcase, copy_is_of_one_moment);
     tcase_add_loop_test(tcase, stopped_copy_leaves_the_older_one, 0, COUNT(stops));

@@ -123,6 +123,15 @@ static const struct {
     { "grant", "mynetworks = 192.0.2.0/24 hash:/etc/postfix/nets /etc/nets $mydestination host.example\n", "mynetworks",
       "1 grant 192.0.2.0/24\n?1 hash:/etc/postfix/nets\n?1 /etc/nets\n?1 $mydestination\n!1 \"host.example\" is no "
       "blo\n" },
+    { "grant", "mynetworks=192.0.2.0/24,\n  198.51.100.0/24\n", "mynetworks",
+      "1 grant 192.0.2.0/24\n2 grant 198.51.100.0/24\n" },
+    { "grant", "mynetworks = \\\n  192.0.2.0/24 \\\n  [::1]/128\n", "mynetworks",
+      "2 grant 192.0.2.0/24\n3 grant ::1/128\n" },
+    { "grant", "192.0.2.1;192.168.0.1-50;10.*.*.*\n192.0.2.2 ; 192.0.2.0/24 only\n", "icewarp",
+      "!1 what follows \"192.0.2.1\"\n2 grant 192.0.2.2 # 192.0.2.0/24 only\n" },
+    { "deny", "IF 192.0.2.0/24\n192.0.2.9 reject\nEndIf\n192.0.2.8 permit_auth_destination, reject\n", "cidr",
+      "!1 \"IF\" is not taken becaus\n2 deny 192.0.2.9\n!3 \"EndIf\" is not taken bec\n!4 "
+      "\"permit_auth_destination\n" },
     { "grant", "!192.0.2.5, 192.0.2.0/24\n", "mynetworks", "1 grant 192.0.2.0/24\n!1 \"!192.0.2.5\" is not take\n" },
     { "grant", "192.0.2.0/24, !192.0.2.5\n", "mynetworks", "1 grant 192.0.2.0/24\n?1 192.0.2.5\n" },
     { "deny", "192.0.2.7 dunno\n192.0.2.0/24 reject\n[2001:db8::]/32 550 go\n away\n", "cidr",
@@ -297,6 +306,22 @@ START_TEST(what_is_written_is_read)
 }
 END_TEST
 
+START_TEST(forced_row_stays_one_line)
+{
+    struct stored_row row = { .key = "a\n@example.net",
+                              .client = "",
+                              .note = "x\n0.0.0.0/0\x1b\x7f\xc2\x9b"
+                                      "31m \xc3\xbc \xc2" };
+    char *text = NULL;
+    size_t n = 0;
+    FILE *out = open_memstream(&text, &n);
+    rule_line_write(out, kind_by_name("kill"), &row);
+    ck_assert_int_eq(fclose(out), 0);
+    ck_assert_str_eq(text, "a?@example.net # x?0.0.0.0/0???31m \xc3\xbc \xc2");
+    free(text);
+}
+END_TEST
+
 /* Entries. */
 
 START_TEST(entries_that_mean_the_same_are_merged)
@@ -320,6 +345,38 @@ START_TEST(entries_that_mean_the_same_are_merged)
 }
 END_TEST
 
+/* Those of a database all count: so the one that stays lives as long as any of them. */
+static const struct {
+    const char *first, *second;
+    int64_t expires;
+    const char *note;
+} repeated[] = {
+    { "192.0.2.0/24 # note", "192.0.2.* until 2000000000", RULE_NEVER_EXPIRES, "note" },
+    { "192.0.2.* until 2000000000 # old", "192.0.2.0/24", RULE_NEVER_EXPIRES, "old" },
+    { "192.0.2.0/24 until 2000000001", "192.0.2.* until 2000000000 # new", 2000000001, "new" },
+    { "192.0.2.0/24 until 2000000000 # old", "192.0.2.* until 2000000001 # new", 2000000001, "new" },
+};
+
+START_TEST(what_is_repeated_lives_longest)
+{
+    char text[256];
+    const struct kind *kind = kind_by_name("deny");
+    struct entries entries;
+    struct list_file file;
+    struct error error;
+    int n = snprintf(text, sizeof text, "%s\n%s\n", repeated[_i].first, repeated[_i].second);
+    ck_assert_int_eq(read_file(&file, text, (size_t)n, &error), 0);
+    entries_init(&entries, "list", kind, NULL, NULL);
+    struct list_sink sink = entries_sink(&entries);
+    ck_assert_int_eq(list_read_plain(&file, kind, &sink), 0);
+    ck_assert_uint_eq(entries.n, 1);
+    ck_assert_int_eq(entries.all[0]->expires, repeated[_i].expires);
+    ck_assert_str_eq(entries.all[0]->note, repeated[_i].note);
+    entries_fini(&entries);
+    list_file_fini(&file);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("lists");
@@ -328,6 +385,8 @@ int main(void)
     tcase_add_loop_test(tcase, unclear_format_is_asked_for, 0, COUNT(unclear));
     tcase_add_test(tcase, no_text_is_refused);
     tcase_add_loop_test(tcase, what_is_written_is_read, 0, 2 * COUNT(rows));
+    tcase_add_test(tcase, forced_row_stays_one_line);
     tcase_add_test(tcase, entries_that_mean_the_same_are_merged);
+    tcase_add_loop_test(tcase, what_is_repeated_lives_longest, 0, COUNT(repeated));
     return suite_run(suite);
 }
