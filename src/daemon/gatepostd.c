@@ -19,9 +19,9 @@
 #include "daemon/recorder.h"
 #include "daemon/rule_watch.h"
 #include "daemon/server.h"
+#include "daemon/signals.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,7 +63,7 @@ struct open_listener {
 
 struct daemon {
     uv_loop_t loop;
-    uv_signal_t sigterm, sigint, sighup;
+    struct signals signals;
     uv_timer_t grace, end;
     uv_prepare_t before_wait;
     struct identity identity;
@@ -81,7 +81,6 @@ struct daemon {
     struct open_listener *listeners;
     struct server_entrance *entrances; /* one for each; they outlive the listeners */
     size_t n_listeners;
-    bool stopping;
 };
 
 /* Stopping. */
@@ -126,6 +125,7 @@ static void on_end_overdue(uv_timer_t *timer)
 /* Ends whatever has been started. */
 static void end_all(struct daemon *daemon)
 {
+    signals_leave(&daemon->signals);
     close_listeners(daemon);
     if (daemon->n_running == 0)
         close_what_answers_need(daemon);
@@ -134,9 +134,6 @@ static void end_all(struct daemon *daemon)
             server_stop(daemon->servers[i], STOP_WAIT_MS, on_server_ended, daemon);
     if (daemon->watch)
         rule_watch_stop(daemon->watch);
-    close_handle(&daemon->sigterm);
-    close_handle(&daemon->sigint);
-    close_handle(&daemon->sighup);
     close_handle(&daemon->before_wait);
     close_handle(&daemon->grace);
     if (daemon->end.type == UV_TIMER) {
@@ -150,21 +147,17 @@ static void on_grace_over(uv_timer_t *timer)
     end_all(timer->data);
 }
 
-static void on_stop_signal(uv_signal_t *signal, int number)
+static void on_stop(void *context, const char *name)
 {
-    struct daemon *daemon = signal->data;
-    if (daemon->stopping)
-        return;
-    daemon->stopping = true;
-    log_info("stopping on %s", number == SIGTERM ? "SIGTERM" : "SIGINT");
+    struct daemon *daemon = context;
+    log_info("stopping on %s", name);
     close_listeners(daemon);
     (void)uv_timer_start(&daemon->grace, on_grace_over, GRACE_MS, 0);
 }
 
-static void on_hangup(uv_signal_t *signal, int number)
+static void on_hangup(void *context)
 {
-    struct daemon *daemon = signal->data;
-    (void)number;
+    struct daemon *daemon = context;
     log_reopen();
     recorder_reopen(daemon->recorder);
     log_info("SIGHUP: the rules are read anew, and their hits written");
@@ -181,34 +174,18 @@ static void on_before_wait(uv_prepare_t *prepare)
 
 /* Starting. */
 
-static int watch_signals(struct daemon *daemon)
+static int start_handles(struct daemon *daemon)
 {
-    struct sigaction ignore = { .sa_handler = SIG_IGN };
-    /* A limit of the size of files is then an error of the write, like a full disk. */
-    if (sigaction(SIGPIPE, &ignore, NULL) < 0 || sigaction(SIGXFSZ, &ignore, NULL) < 0)
-        return -errno;
-    daemon->sigterm.data = daemon->sigint.data = daemon->sighup.data = daemon->grace.data = daemon;
-    daemon->before_wait.data = daemon;
-    int r = uv_signal_init(&daemon->loop, &daemon->sigterm);
-    if (r == 0)
-        r = uv_signal_init(&daemon->loop, &daemon->sigint);
-    if (r == 0)
-        r = uv_signal_init(&daemon->loop, &daemon->sighup);
-    if (r == 0)
-        r = uv_timer_init(&daemon->loop, &daemon->grace);
+    daemon->signals = (struct signals){ .stop = on_stop, .hangup = on_hangup, .context = daemon };
+    daemon->grace.data = daemon->before_wait.data = daemon;
+    int r = uv_timer_init(&daemon->loop, &daemon->grace);
     if (r == 0)
         r = uv_timer_init(&daemon->loop, &daemon->end);
     if (r == 0)
         r = uv_prepare_init(&daemon->loop, &daemon->before_wait);
     if (r == 0)
-        r = uv_signal_start(&daemon->sigterm, on_stop_signal, SIGTERM);
-    if (r == 0)
-        r = uv_signal_start(&daemon->sigint, on_stop_signal, SIGINT);
-    if (r == 0)
-        r = uv_signal_start(&daemon->sighup, on_hangup, SIGHUP);
-    if (r == 0)
         r = uv_prepare_start(&daemon->before_wait, on_before_wait);
-    return r;
+    return r < 0 ? r : signals_watch(&daemon->signals, &daemon->loop);
 }
 
 static int open_listener(struct daemon *daemon, const struct config *config, size_t service, const char *endpoint,
@@ -354,9 +331,9 @@ static int start_privileged(struct daemon *daemon, const struct config *config)
 static int start(struct daemon *daemon, const struct config *config)
 {
     struct error error = { "" };
-    int r = watch_signals(daemon);
+    int r = start_handles(daemon);
     if (r < 0) {
-        error_set(&error, r, "signals: %s", uv_strerror(r));
+        error_set(&error, r, "signals and timers: %s", uv_strerror(r));
         return fail(EX_OSERR, &error);
     }
     raise_descriptor_limit(config_number(config, CONFIG_MAX_CONNECTIONS) + DESCRIPTORS_BESIDE);
@@ -376,6 +353,18 @@ static int start(struct daemon *daemon, const struct config *config)
     return EX_OK;
 }
 
+static void free_all(struct daemon *daemon)
+{
+    for (size_t i = 0; i < N_SERVICES; i++)
+        server_free(daemon->servers[i]);
+    decide_batch_free(daemon->policy.batch);
+    hits_free(daemon->hits);
+    logins_free(daemon->logins);
+    rule_watch_free(daemon->watch);
+    free(daemon->listeners);
+    free(daemon->entrances);
+}
+
 static int run(const struct config *config)
 {
     static struct daemon daemon;
@@ -387,17 +376,11 @@ static int run(const struct config *config)
     if (status != EX_OK)
         end_all(&daemon);
     (void)uv_run(&daemon.loop, UV_RUN_DEFAULT);
-    close_handle(&daemon.end);
-    (void)uv_run(&daemon.loop, UV_RUN_DEFAULT);
-    for (size_t i = 0; i < N_SERVICES; i++)
-        server_free(daemon.servers[i]);
-    decide_batch_free(daemon.policy.batch);
     recorder_close(daemon.recorder);
-    hits_free(daemon.hits);
-    logins_free(daemon.logins);
-    rule_watch_free(daemon.watch);
-    free(daemon.listeners);
-    free(daemon.entrances);
+    free_all(&daemon);
+    close_handle(&daemon.end);
+    signals_close(&daemon.signals);
+    (void)uv_run(&daemon.loop, UV_RUN_DEFAULT);
     if (uv_loop_close(&daemon.loop) < 0)
         log_error("handles were left open");
     log_info("ended with status %d", status);
