@@ -113,10 +113,11 @@ static void on_server_ended(void *context)
         close_what_answers_need(daemon);
 }
 
-/* What is left has no way to end; nothing of it would be lost by waiting no longer. */
+/* What is left has no way to end: a look-up of a name, or hits and logins on their way to a disk that hangs. */
 static void on_end_overdue(uv_timer_t *timer)
 {
-    (void)timer;
+    struct daemon *daemon = timer->data;
+    recorder_close(daemon->recorder);
     log_error("ended without waiting any longer for a name server or a disk that does not answer");
     log_close();
     _exit(EX_OSERR);
@@ -177,7 +178,7 @@ static void on_before_wait(uv_prepare_t *prepare)
 static int start_handles(struct daemon *daemon)
 {
     daemon->signals = (struct signals){ .stop = on_stop, .hangup = on_hangup, .context = daemon };
-    daemon->grace.data = daemon->before_wait.data = daemon;
+    daemon->grace.data = daemon->end.data = daemon->before_wait.data = daemon;
     int r = uv_timer_init(&daemon->loop, &daemon->grace);
     if (r == 0)
         r = uv_timer_init(&daemon->loop, &daemon->end);
