@@ -168,10 +168,10 @@ def full_disk(tap, scratch):
         for _ in range(5):
             expect_equal(ask(gate, one * 1000), DUNNO * 1000)
         wait_until(lambda: warnings(gate, "No space left"), "the warning")
-        before = len(requests_of(disk / "record"))
+        expect(len(requests_of(disk / "record")) < 5000, "some are lost")
         (disk / "ballast").unlink()
-        expect_equal(ask(gate, one), DUNNO)
-        expect_equal(len(recorded(disk / "record", before + 1)), before + 1)
+        expect_equal(ask(gate, last), DUNNO)
+        wait_until(lambda: requests_of(disk / "record")[-1] == last, "the last one")
         gate.stop()
 
 
