@@ -178,7 +178,7 @@ static int add_all(struct hit_db *db, const struct hit_table *table, struct erro
 static int lose(struct hit_db *db, uint64_t n, struct error *error)
 {
     sqlite3_stmt *stmt = statement(db, LOSE);
-    return run(db, stmt, stmt && bind_number(stmt, 1, (int64_t)n), "the lost hits", error);
+    return run(db, stmt, stmt && bind_number(stmt, 1, (int64_t)n), "cannot be written", error);
 }
 
 /* What others have put in the place of the file, or taken away, is no place to write to: the commit must count. */
