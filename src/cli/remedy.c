@@ -245,6 +245,8 @@ static void against_relaying(struct remedy *remedy)
         offer_one(remedy, remove_row(remedy));
     if (remedy->client[0])
         offer_one(remedy, add_client(remedy, "refuse"));
+    if (remedy->client[0] && remedy->n_written == 0 && has_row(remedy, RULE_RELAY_GRANT))
+        offer_both(remedy, remove_row(remedy), add_client(remedy, "refuse"), NULL);
     if (str_is(remedy->note[NOTE_SETTING], "relay_for"))
         offer_one(remedy, set_to(SETTING_RELAY_FOR, "addresses"));
 }

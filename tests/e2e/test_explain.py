@@ -105,6 +105,8 @@ OFFERS = (
     (("set submission_ports 587",), (*FOREIGN, "--port", "587", "--login", "fred@example.net"),
      ("set submission_ports ''",)),
     (("set relay_for anyone",), (*FOREIGN, "--login", "fred@example.net"), ("add refuse 203.0.113.9 --for 2h",)),
+    (("grant 203.0.113.9",), (*FOREIGN, "--login", "fred@example.net"),
+     ("remove grant 203.0.113.9 && gatepost --database %s add refuse 203.0.113.9 --for 2h",)),
 )
 
 
@@ -178,6 +180,16 @@ def live(tap, gate):
                 expect_equal(told, here)
                 here, there = (json.loads(gate.cli("explain", "--json", *how, *session)) for how in ((), ("--live",)))
                 expect_equal(there, here)
+    with tap.case("with --live what a login that may be on record would undo is not offered"):
+        gate.rules(*DOMAIN, "grant 203.0.113.9")
+        gate.login("fred@example.net", "203.0.113.9")
+        lines = json.loads(gate.cli("explain", "--json", "--live", *FOREIGN))[2]["change"]
+        expect_equal(lines, ["gatepost --database {0} remove grant 203.0.113.9 && gatepost --database {0} add refuse "
+                             "203.0.113.9 --for 2h".format(gate.database)])
+        gate.cli("remove", "grant", "203.0.113.9")
+        gate.settle()
+        expect_equal(json.loads(gate.cli("explain", "--json", "--live", *FOREIGN))[2]["outcome"], "relayed")
+        gate.cli("login", "remove", "203.0.113.9")
     with tap.case("the daemon decides though the database is gone, and what comes into question is offered"):
         gate.rules(*DOMAIN)
         done = subprocess.run([BUILD_DIR / "gatepost", "--database", "/nonexistent/rules.db", "--control",
