@@ -86,6 +86,12 @@ static bool has_login(struct decider *d, bool when_unknown)
     return d->view == VIEW_LENIENT ? when_unknown : d->view == VIEW_ONE;
 }
 
+/* The row that makes the difference, where a grant does. */
+static const struct rule *grant_needed(const struct decider *d)
+{
+    return !d->sasl && is_granted(d) ? d->found.relay : NULL;
+}
+
 static bool is_authorized(struct decider *d)
 {
     return d->sasl || is_granted(d) || has_login(d, true);
@@ -225,10 +231,13 @@ static bool step_vrfy(struct decider *d)
 {
     if (d->state != STATE_VRFY && d->state != STATE_ETRN)
         return pass(d, "neither VRFY nor ETRN");
-    if (decider_number(d, SETTING_REFUSE_VRFY) == CHOICE_YES && !d->sasl && !is_granted(d) &&
+    if (decider_number(d, SETTING_REFUSE_VRFY) == CHOICE_NO)
+        return answer(d, ACTION_DUNNO, NULL, SETTING_NONE, "VRFY and ETRN are open to all");
+    const struct rule *grant = grant_needed(d);
+    if (!d->sasl && !grant &&
         refuse(d, REASON_VRFY, NULL, SETTING_REFUSE_VRFY, "VRFY and ETRN are for authorized clients"))
         return true;
-    return answer(d, ACTION_DUNNO, NULL, SETTING_NONE, "VRFY and ETRN are open to this client");
+    return answer(d, ACTION_DUNNO, grant, SETTING_NONE, "VRFY and ETRN are open to this client");
 }
 
 static bool step_kill(struct decider *d)
@@ -273,6 +282,8 @@ static bool step_local_sender(struct decider *d)
     if (decider_number(d, SETTING_LOCAL_SENDER_AUTH) == CHOICE_NO)
         return pass(d, "local senders need no authorization");
     const struct rule *row = accepted(d);
+    if (!row)
+        row = grant_needed(d);
     if (row || is_authorized(d)) {
         note(d, NOTE_PASSED, REASON_NONE, row, SETTING_LOCAL_SENDER_AUTH, "the local sender is authorized");
         return false;
@@ -324,7 +335,7 @@ static bool rcpt_ours(struct decider *d, const struct rule *domain)
     const struct mail_addr *recipient = &d->recipient;
     if (mail_is_routed(recipient->local)) {
         if (is_authorized(d))
-            return answer(d, ACTION_OK, d->found.relay, SETTING_NONE, "a routed recipient, from an authorized client");
+            return answer(d, ACTION_OK, grant_needed(d), SETTING_NONE, "a routed recipient, from an authorized client");
         if (decider_number(d, SETTING_REFUSE_ROUTED_RECIPIENT) == CHOICE_YES &&
             refuse(d, REASON_ROUTED, domain, SETTING_REFUSE_ROUTED_RECIPIENT, "a routed recipient"))
             return true;

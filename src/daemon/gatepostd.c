@@ -7,21 +7,16 @@
 #include "conf/login_url.h"
 #include "core/error.h"
 #include "daemon/check.h"
-#include "daemon/control.h"
 #include "daemon/counters.h"
 #include "daemon/hits.h"
-#include "daemon/listener.h"
 #include "daemon/log.h"
-#include "daemon/login_report.h"
 #include "daemon/options.h"
-#include "daemon/policy.h"
-#include "daemon/privileges.h"
 #include "daemon/recorder.h"
 #include "daemon/rule_watch.h"
-#include "daemon/server.h"
+#include "daemon/services.h"
+#include "daemon/signals.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,39 +26,16 @@
 
 enum {
     USAGE_STATUS = 2,
-    GRACE_MS = 20,             /* for requests that have been sent when we are told to stop */
-    STOP_WAIT_MS = 5000,       /* for clients to take their answers */
-    HITS_EVERY_MS = 60000,     /* hits of rules are written down */
-    END_MS = 9000,             /* for all of that, though a name server or a disk that hangs cannot be called off */
-    RESERVED_CONNECTIONS = 16, /* so that clients of the policy service cannot keep others out */
-    DESCRIPTORS_BESIDE = 64 + RESERVED_CONNECTIONS
-};
-
-static const char unix_scheme[] = "unix:";
-
-/* The kinds of endpoints. Login and control sockets are unix sockets, since their permissions say who may use them. */
-static const struct service {
-    const struct server_protocol *protocol;
-    enum config_key listen, mode, group;
-    bool only_unix;
-    uint32_t reserved; /* connections beyond max_connections */
-} services[] = {
-    { &policy_protocol, CONFIG_LISTEN, CONFIG_SOCKET_MODE, CONFIG_SOCKET_GROUP, false, 0 },
-    { &login_protocol, CONFIG_LOGIN_LISTEN, CONFIG_LOGIN_MODE, CONFIG_LOGIN_GROUP, true, RESERVED_CONNECTIONS },
-    { &control_protocol, CONFIG_CONTROL_LISTEN, CONFIG_CONTROL_MODE, CONFIG_CONTROL_GROUP, true, RESERVED_CONNECTIONS },
-};
-
-enum { N_SERVICES = sizeof services / sizeof *services };
-
-struct open_listener {
-    struct listener *listener;
-    size_t service;
-    struct server_entrance *entrance;
+    GRACE_MS = 20,         /* for requests that have been sent when we are told to stop */
+    STOP_WAIT_MS = 5000,   /* for clients to take their answers */
+    HITS_EVERY_MS = 60000, /* hits of rules are written down */
+    END_MS = 9000,         /* for all of that, though a name server or a disk that hangs cannot be called off */
+    DESCRIPTORS_BESIDE = 64 + SERVICES_RESERVED
 };
 
 struct daemon {
     uv_loop_t loop;
-    uv_signal_t sigterm, sigint, sighup;
+    struct signals signals;
     uv_timer_t grace, end;
     uv_prepare_t before_wait;
     struct identity identity;
@@ -75,23 +47,10 @@ struct daemon {
     struct counters counters;
     struct policy policy;
     struct control_desk desk;
-    struct server_budget budget;
-    struct server *servers[N_SERVICES];
-    size_t n_running; /* of them */
-    struct open_listener *listeners;
-    struct server_entrance *entrances; /* one for each; they outlive the listeners */
-    size_t n_listeners;
-    bool stopping;
+    struct services services;
 };
 
 /* Stopping. */
-
-static void close_listeners(struct daemon *daemon)
-{
-    for (size_t i = 0; i < daemon->n_listeners; i++)
-        listener_close(daemon->listeners[i].listener);
-    daemon->n_listeners = 0;
-}
 
 static void close_handle(void *pointer)
 {
@@ -100,24 +59,19 @@ static void close_handle(void *pointer)
         uv_close(handle, NULL);
 }
 
-static void close_what_answers_need(struct daemon *daemon)
+/* That is until the last connection is gone. */
+static void close_what_answers_need(void *context)
 {
+    struct daemon *daemon = context;
     logins_close(daemon->logins);
     hits_close(daemon->hits);
 }
 
-/* That is until the last connection is gone. */
-static void on_server_ended(void *context)
-{
-    struct daemon *daemon = context;
-    if (--daemon->n_running == 0)
-        close_what_answers_need(daemon);
-}
-
-/* What is left has no way to end; nothing of it would be lost by waiting no longer. */
+/* What is left has no way to end: a look-up of a name, or hits and logins on their way to a disk that hangs. */
 static void on_end_overdue(uv_timer_t *timer)
 {
-    (void)timer;
+    struct daemon *daemon = timer->data;
+    recorder_close(daemon->recorder);
     log_error("ended without waiting any longer for a name server or a disk that does not answer");
     log_close();
     _exit(EX_OSERR);
@@ -126,17 +80,11 @@ static void on_end_overdue(uv_timer_t *timer)
 /* Ends whatever has been started. */
 static void end_all(struct daemon *daemon)
 {
-    close_listeners(daemon);
-    if (daemon->n_running == 0)
-        close_what_answers_need(daemon);
-    for (size_t i = 0; i < N_SERVICES; i++)
-        if (daemon->servers[i])
-            server_stop(daemon->servers[i], STOP_WAIT_MS, on_server_ended, daemon);
+    signals_leave(&daemon->signals);
+    services_close(&daemon->services);
+    services_stop(&daemon->services, STOP_WAIT_MS, close_what_answers_need, daemon);
     if (daemon->watch)
         rule_watch_stop(daemon->watch);
-    close_handle(&daemon->sigterm);
-    close_handle(&daemon->sigint);
-    close_handle(&daemon->sighup);
     close_handle(&daemon->before_wait);
     close_handle(&daemon->grace);
     if (daemon->end.type == UV_TIMER) {
@@ -150,21 +98,17 @@ static void on_grace_over(uv_timer_t *timer)
     end_all(timer->data);
 }
 
-static void on_stop_signal(uv_signal_t *signal, int number)
+static void on_stop(void *context, const char *name)
 {
-    struct daemon *daemon = signal->data;
-    if (daemon->stopping)
-        return;
-    daemon->stopping = true;
-    log_info("stopping on %s", number == SIGTERM ? "SIGTERM" : "SIGINT");
-    close_listeners(daemon);
+    struct daemon *daemon = context;
+    log_info("stopping on %s", name);
+    services_close(&daemon->services);
     (void)uv_timer_start(&daemon->grace, on_grace_over, GRACE_MS, 0);
 }
 
-static void on_hangup(uv_signal_t *signal, int number)
+static void on_hangup(void *context)
 {
-    struct daemon *daemon = signal->data;
-    (void)number;
+    struct daemon *daemon = context;
     log_reopen();
     recorder_reopen(daemon->recorder);
     log_info("SIGHUP: the rules are read anew, and their hits written");
@@ -181,92 +125,22 @@ static void on_before_wait(uv_prepare_t *prepare)
 
 /* Starting. */
 
-static int watch_signals(struct daemon *daemon)
+static int start_handles(struct daemon *daemon)
 {
-    struct sigaction ignore = { .sa_handler = SIG_IGN };
-    /* A limit of the size of files is then an error of the write, like a full disk. */
-    if (sigaction(SIGPIPE, &ignore, NULL) < 0 || sigaction(SIGXFSZ, &ignore, NULL) < 0)
-        return -errno;
-    daemon->sigterm.data = daemon->sigint.data = daemon->sighup.data = daemon->grace.data = daemon;
-    daemon->before_wait.data = daemon;
-    int r = uv_signal_init(&daemon->loop, &daemon->sigterm);
-    if (r == 0)
-        r = uv_signal_init(&daemon->loop, &daemon->sigint);
-    if (r == 0)
-        r = uv_signal_init(&daemon->loop, &daemon->sighup);
-    if (r == 0)
-        r = uv_timer_init(&daemon->loop, &daemon->grace);
+    daemon->signals = (struct signals){ .stop = on_stop, .hangup = on_hangup, .context = daemon };
+    daemon->grace.data = daemon->end.data = daemon->before_wait.data = daemon;
+    int r = uv_timer_init(&daemon->loop, &daemon->grace);
     if (r == 0)
         r = uv_timer_init(&daemon->loop, &daemon->end);
     if (r == 0)
         r = uv_prepare_init(&daemon->loop, &daemon->before_wait);
     if (r == 0)
-        r = uv_signal_start(&daemon->sigterm, on_stop_signal, SIGTERM);
-    if (r == 0)
-        r = uv_signal_start(&daemon->sigint, on_stop_signal, SIGINT);
-    if (r == 0)
-        r = uv_signal_start(&daemon->sighup, on_hangup, SIGHUP);
-    if (r == 0)
         r = uv_prepare_start(&daemon->before_wait, on_before_wait);
-    return r;
+    return r < 0 ? r : signals_watch(&daemon->signals, &daemon->loop);
 }
 
-static int open_listener(struct daemon *daemon, const struct config *config, size_t service, const char *endpoint,
-                         struct error *error)
+static int make_services(struct daemon *daemon, const struct config *config, struct error *error)
 {
-    const struct service *kind = &services[service];
-    struct socket_access access = { config_number(config, kind->mode), config_text(config, kind->group) };
-    struct open_listener *listener = &daemon->listeners[daemon->n_listeners];
-    if (kind->only_unix && strncmp(endpoint, unix_scheme, sizeof unix_scheme - 1) != 0)
-        return error_set(error, -EINVAL, "%s: \"%s\": only unix sockets (unix:/path) can be listened on here",
-                         config_info(kind->listen)->name, endpoint);
-    if (kind->only_unix && !config->value[kind->listen].set)
-        make_folder_of(endpoint + sizeof unix_scheme - 1, &daemon->identity);
-    int r = listener_open(&listener->listener, &daemon->loop, endpoint, &access, error);
-    if (r < 0)
-        return r;
-    listener->service = service;
-    listener->entrance = &daemon->entrances[daemon->n_listeners++];
-    listener->entrance->endpoint = endpoint;
-    return 0;
-}
-
-static bool is_asked_for(const struct config *config, const struct service *kind)
-{
-    return !kind->only_unix || config->value[kind->listen].set || config->value[kind->mode].set ||
-           config->value[kind->group].set;
-}
-
-/* Login and control sockets that nobody has asked for are left out where they cannot be had. */
-static int open_listeners(struct daemon *daemon, const struct config *config, struct error *error)
-{
-    size_t n = 0;
-    for (size_t s = 0; s < N_SERVICES; s++)
-        n += config->value[services[s].listen].n;
-    daemon->listeners = calloc(n, sizeof *daemon->listeners);
-    daemon->entrances = calloc(n, sizeof *daemon->entrances);
-    if (!daemon->listeners || !daemon->entrances)
-        return error_set(error, -ENOMEM, "out of memory");
-    for (size_t s = 0; s < N_SERVICES; s++) {
-        const struct config_value *listen = &config->value[services[s].listen];
-        for (size_t i = 0; i < listen->n; i++) {
-            int r = open_listener(daemon, config, s, listen->texts[i], error);
-            if (r < 0 && !is_asked_for(config, &services[s]))
-                log_warning("going on without %s: %s", config_info(services[s].listen)->name, error->text);
-            else if (r < 0)
-                return r;
-        }
-    }
-    return 0;
-}
-
-static int make_servers(struct daemon *daemon, const struct config *config, struct error *error)
-{
-    struct server_limits limits = { .budget = &daemon->budget,
-                                    .counters = &daemon->counters,
-                                    .max_request_bytes = config_number(config, CONFIG_MAX_REQUEST_BYTES),
-                                    .allow = &config->value[CONFIG_LISTEN_ALLOW] };
-    daemon->budget.max = config_number(config, CONFIG_MAX_CONNECTIONS);
     counters_init(&daemon->counters, time(NULL), uv_hrtime());
     daemon->policy = (struct policy){ daemon->watch,      daemon->logins,   config_number(config, CONFIG_LOG_DECISIONS),
                                       decide_batch_new(), daemon->recorder, &daemon->counters,
@@ -275,27 +149,9 @@ static int make_servers(struct daemon *daemon, const struct config *config, stru
         return error_set(error, -ENOMEM, "out of memory");
     daemon->desk = (struct control_desk){ { daemon->watch, daemon->logins },
                                           { &daemon->counters, daemon->watch, daemon->logins, daemon->logins_url,
-                                            daemon->entrances, daemon->n_listeners } };
-    for (size_t s = 0; s < N_SERVICES; s++) {
-        void *context = services[s].protocol == &policy_protocol ? (void *)&daemon->policy : &daemon->desk;
-        limits.reserved = services[s].reserved;
-        int r = server_new(&daemon->servers[s], &daemon->loop, services[s].protocol, context, &limits, error);
-        if (r < 0)
-            return r;
-        daemon->n_running++;
-    }
-    return 0;
-}
-
-static int start_listeners(struct daemon *daemon, struct error *error)
-{
-    int r = 0;
-    for (size_t i = 0; i < daemon->n_listeners && r == 0; i++) {
-        struct open_listener *listener = &daemon->listeners[i];
-        listener->entrance->server = daemon->servers[listener->service];
-        r = listener_start(listener->listener, server_accept, listener->entrance, error);
-    }
-    return r;
+                                            daemon->services.entrances, daemon->services.n_entrances } };
+    return services_make(&daemon->services, &daemon->loop, config, &daemon->counters, &daemon->policy, &daemon->desk,
+                         error);
 }
 
 /* The URL is read while root may read it. A store of the presets that cannot be opened is no reason not to start. */
@@ -342,7 +198,7 @@ static int start_privileged(struct daemon *daemon, const struct config *config)
         make_folder_of(config_text(config, CONFIG_DATABASE), &daemon->identity);
     if (read_logins_url(daemon, config, &error) < 0)
         return fail(EX_CONFIG, &error);
-    int r = open_listeners(daemon, config, &error);
+    int r = services_bind(&daemon->services, &daemon->loop, config, &daemon->identity, &error);
     if (r < 0)
         return fail(r == -EINVAL ? EX_CONFIG : EX_UNAVAILABLE, &error);
     if (drop_privileges(user, group, &error) < 0)
@@ -354,9 +210,9 @@ static int start_privileged(struct daemon *daemon, const struct config *config)
 static int start(struct daemon *daemon, const struct config *config)
 {
     struct error error = { "" };
-    int r = watch_signals(daemon);
+    int r = start_handles(daemon);
     if (r < 0) {
-        error_set(&error, r, "signals: %s", uv_strerror(r));
+        error_set(&error, r, "signals and timers: %s", uv_strerror(r));
         return fail(EX_OSERR, &error);
     }
     raise_descriptor_limit(config_number(config, CONFIG_MAX_CONNECTIONS) + DESCRIPTORS_BESIDE);
@@ -365,15 +221,24 @@ static int start(struct daemon *daemon, const struct config *config)
         return status;
     if (rule_watch_open(&daemon->watch, &daemon->loop, config, &error) < 0 || open_logins(daemon, config, &error) < 0 ||
         hits_open(&daemon->hits, &daemon->loop, config_text(config, CONFIG_DATABASE), HITS_EVERY_MS, &error) < 0 ||
-        recorder_open(&daemon->recorder, config, &error) < 0 || make_servers(daemon, config, &error) < 0)
+        recorder_open(&daemon->recorder, config, &error) < 0 || make_services(daemon, config, &error) < 0)
         return fail(EX_CONFIG, &error);
     if ((r = rule_watch_start(daemon->watch)) < 0) {
         error_set(&error, r, "a thread: %s", uv_strerror(r));
         return fail(EX_OSERR, &error);
     }
-    if (start_listeners(daemon, &error) < 0)
+    if (services_start(&daemon->services, &error) < 0)
         return fail(EX_UNAVAILABLE, &error);
     return EX_OK;
+}
+
+static void free_all(struct daemon *daemon)
+{
+    services_free(&daemon->services);
+    decide_batch_free(daemon->policy.batch);
+    hits_free(daemon->hits);
+    logins_free(daemon->logins);
+    rule_watch_free(daemon->watch);
 }
 
 static int run(const struct config *config)
@@ -387,17 +252,11 @@ static int run(const struct config *config)
     if (status != EX_OK)
         end_all(&daemon);
     (void)uv_run(&daemon.loop, UV_RUN_DEFAULT);
-    close_handle(&daemon.end);
-    (void)uv_run(&daemon.loop, UV_RUN_DEFAULT);
-    for (size_t i = 0; i < N_SERVICES; i++)
-        server_free(daemon.servers[i]);
-    decide_batch_free(daemon.policy.batch);
     recorder_close(daemon.recorder);
-    hits_free(daemon.hits);
-    logins_free(daemon.logins);
-    rule_watch_free(daemon.watch);
-    free(daemon.listeners);
-    free(daemon.entrances);
+    free_all(&daemon);
+    close_handle(&daemon.end);
+    signals_close(&daemon.signals);
+    (void)uv_run(&daemon.loop, UV_RUN_DEFAULT);
     if (uv_loop_close(&daemon.loop) < 0)
         log_error("handles were left open");
     log_info("ended with status %d", status);

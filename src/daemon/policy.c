@@ -81,15 +81,16 @@ static int policy_answer(struct server_conn *conn, const struct request *request
     struct policy_state *state = server_state(conn);
     struct decision decision;
     int place = state->place;
+    int64_t now = time(NULL);
     (void)request;
     state->place = 0;
-    recorder_put(policy->recorder, server_request_bytes(conn), time(NULL));
+    recorder_put(policy->recorder, server_request_bytes(conn), now);
     if (place <= 0) {
         state->begin_ns = uv_hrtime();
         return decide_with(conn, &not_asked);
     }
     int r = decide_batch_decide(policy->batch, place - 1, &decision);
-    return r < 0 ? r : finish(conn, &decision, time(NULL));
+    return r < 0 ? r : finish(conn, &decision, now);
 }
 
 static void policy_abandon(struct server_conn *conn)

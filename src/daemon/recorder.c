@@ -77,7 +77,8 @@ static void write_requests(void *context, char *bytes, size_t n, unsigned long d
 
 /* On the loop. */
 
-/* Copies the lines without the CR in front of a LF; returns their length. */
+/* Copies the lines without the CR in front of a LF; returns their length. Behind another CR, which belongs to the
+ * value, it stays, lest that be taken for it. */
 static size_t copy_lines(char *to, struct str lines)
 {
     char *begin = to;
@@ -88,7 +89,7 @@ static size_t copy_lines(char *to, struct str lines)
         if (n == lines.n)
             break;
         lines = str_from(lines, n + 1);
-        if (lines.n == 0 || lines.p[0] != '\n')
+        if (lines.n == 0 || lines.p[0] != '\n' || (to > begin && to[-1] == '\r'))
             *to++ = '\r';
     }
     return (size_t)(to - begin);

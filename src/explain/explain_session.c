@@ -13,6 +13,7 @@ static int take(struct session *session, const struct request *request, const st
         .source = session->control       ? LOGIN_OF_DAEMON
                   : session->login.n > 0 ? LOGIN_PRETENDED
                                          : LOGIN_ASSUMED_NONE,
+        .login = session->login,
         .rules = session->rules,
         .now = (int64_t)time(NULL),
         .program = session->program,

@@ -15,6 +15,7 @@ struct explained {
     const struct request *request;
     const struct explanation *explanation;
     enum login_source source;
+    struct str login;          /* the one that is pretended, or empty */
     const struct rules *rules; /* by which changes are tried; NULL: they cannot be */
     int64_t now;
     const char *program; /* how gatepost is to be called, as words of a shell */

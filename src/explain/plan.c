@@ -2,16 +2,21 @@
 
 #include <errno.h>
 
-/* What the explanation tells of logins: the one that counted, or that none did. */
+static int decide_with(const struct explained *x, const struct rules *rules, enum login_state state,
+                       const struct str *login, struct decision *decision)
+{
+    struct login_facts logins = { .state = state, .names = login, .n_names = login->n > 0 ? 1 : 0 };
+    struct decide_query query = { .rules = rules, .request = x->request, .now = x->now };
+    return explained_decide(&query, &logins, decision);
+}
+
+/* With the login that is pretended, else what the explanation tells: the one that counted, or that none did. */
 static int decide_again(const struct explained *x, const struct rules *rules, struct decision *decision)
 {
     const struct str *field = x->explanation->field;
     bool away = str_is(field[EXPLANATION_LOGINS], "unavailable");
-    struct login_facts logins = { .state = away ? LOGIN_UNAVAILABLE : LOGIN_KNOWN,
-                                  .names = &field[EXPLANATION_LOGIN],
-                                  .n_names = field[EXPLANATION_LOGIN].n > 0 ? 1 : 0 };
-    struct decide_query query = { .rules = rules, .request = x->request, .now = x->now };
-    return explained_decide(&query, &logins, decision);
+    return decide_with(x, rules, away ? LOGIN_UNAVAILABLE : LOGIN_KNOWN,
+                       x->source == LOGIN_PRETENDED ? &x->login : &field[EXPLANATION_LOGIN], decision);
 }
 
 static bool is_reached(const struct explained *x, enum goal goal, const struct decision *decision)
@@ -72,12 +77,25 @@ static int try(struct plan *plan, const struct explained *x, enum goal goal, str
     return r < 0 ? r : is_reached(x, goal, decision);
 }
 
+/* The daemon tells of logins only where its answer hangs on one. Where that of the change does, one may be on record,
+ * and must not make it useless; one by the sender counts, whichever way logins are matched. */
+static int try_with_login(const struct explained *x, enum goal goal, const struct rules *rules)
+{
+    struct decision decision;
+    if (x->source != LOGIN_OF_DAEMON || x->explanation->field[EXPLANATION_LOGINS].n > 0)
+        return 1;
+    int r = decide_with(x, rules, LOGIN_KNOWN, &x->request->attr[ATTR_SENDER], &decision);
+    return r < 0 ? r : is_reached(x, goal, &decision);
+}
+
 int plan_try(struct plan *plan, const struct explained *x, enum goal goal, struct decision *decision)
 {
     struct rules *rules = rules_fork(x->rules);
     if (!rules)
         return -ENOMEM;
     int r = try(plan, x, goal, decision, rules);
+    if (r == 1)
+        r = try_with_login(x, goal, rules);
     rules_free(rules);
     return r;
 }

@@ -57,9 +57,9 @@ static void offer_one(struct remedy *remedy, struct change change)
     offer(remedy, &plan);
 }
 
-static void offer_both(struct remedy *remedy, struct change first, struct change second)
+static void offer_both(struct remedy *remedy, struct change first, struct change second, const char *remark)
 {
-    struct plan plan = { .client = remedy->client, .change = { first, second }, .n = 2 };
+    struct plan plan = { .client = remedy->client, .change = { first, second }, .n = 2, .remark = remark };
     offer(remedy, &plan);
 }
 
@@ -110,10 +110,10 @@ static void offer_grant(struct remedy *remedy)
 
 static void for_access(struct remedy *remedy)
 {
-    if (has_row(remedy, RULE_ACCESS_BLOCK))
-        offer_one(remedy, remove_row(remedy));
     if (remedy->client[0])
         offer_one(remedy, add_client(remedy, "allow"));
+    if (has_row(remedy, RULE_ACCESS_BLOCK))
+        offer_one(remedy, remove_row(remedy));
     offer_one(remedy, set_to(SETTING_UNLISTED_CLIENTS, "grant"));
 }
 
@@ -140,10 +140,19 @@ static void for_submission(struct remedy *remedy)
     free(ports);
 }
 
+/* Where relaying is not what was refused. */
+static void offer_grant_beyond(struct remedy *remedy)
+{
+    struct plan plan = { .client = remedy->client, .n = 1, .remark = "which lets it relay, too" };
+    plan.change[0] = add_client(remedy, "grant");
+    if (remedy->client[0])
+        offer(remedy, &plan);
+}
+
 static void for_vrfy(struct remedy *remedy)
 {
-    offer_grant(remedy);
     offer_one(remedy, set_to(SETTING_REFUSE_VRFY, "no"));
+    offer_grant_beyond(remedy);
 }
 
 static void for_kill(struct remedy *remedy)
@@ -190,9 +199,9 @@ static void for_routed(struct remedy *remedy)
 
 static void for_list(struct remedy *remedy)
 {
-    offer_grant(remedy);
-    offer_one(remedy, set_to(SETTING_LIST_REMOTE_MAIL, "yes"));
     offer_one(remedy, remove_row(remedy));
+    offer_one(remedy, set_to(SETTING_LIST_REMOTE_MAIL, "yes"));
+    offer_grant_beyond(remedy);
 }
 
 static void offer_domain(struct remedy *remedy)
@@ -212,9 +221,10 @@ static void for_relay(struct remedy *remedy)
     offer_grant(remedy);
     if (remedy->n_written == before && remedy->client[0]) {
         if (has_row(remedy, RULE_RELAY_GRANT))
-            offer_both(remedy, remove_row(remedy), add_client(remedy, "grant"));
+            offer_both(remedy, remove_row(remedy), add_client(remedy, "grant"), NULL);
         else
-            offer_both(remedy, set_to(SETTING_RELAY_FOR, "addresses"), add_client(remedy, "grant"));
+            offer_both(remedy, set_to(SETTING_RELAY_FOR, "addresses"), add_client(remedy, "grant"),
+                       "then all rows of grant and accept count");
     }
     offer_accept(remedy);
     if (explained_reason(remedy->x) == REASON_RELAY)
@@ -235,6 +245,8 @@ static void against_relaying(struct remedy *remedy)
         offer_one(remedy, remove_row(remedy));
     if (remedy->client[0])
         offer_one(remedy, add_client(remedy, "refuse"));
+    if (remedy->client[0] && remedy->n_written == 0 && has_row(remedy, RULE_RELAY_GRANT))
+        offer_both(remedy, remove_row(remedy), add_client(remedy, "refuse"), NULL);
     if (str_is(remedy->note[NOTE_SETTING], "relay_for"))
         offer_one(remedy, set_to(SETTING_RELAY_FOR, "addresses"));
 }

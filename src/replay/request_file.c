@@ -133,7 +133,7 @@ static enum request_file_step accept(struct request_file *file, size_t length)
 enum request_file_step request_file_take(struct request_file *file, struct request *request,
                                          struct request_fault *fault)
 {
-    static const char too_long[] = "longer than 65536 bytes", unfinished[] = "the file ends within it";
+    static const char too_long[] = "longer than 131072 bytes", unfinished[] = "the file ends within it";
     const char *text = NULL;
     size_t length = 0;
     skip_to_empty_line(file);

@@ -12,7 +12,7 @@
 #include "core/request.h"
 
 enum {
-    REQUEST_FILE_MAX_BYTES = 65536,    /* of one request */
+    REQUEST_FILE_MAX_BYTES = 131072,   /* of one request: a daemon takes half of it by default, and adds the time */
     REQUEST_FILE_MAX_FAULTS = 1000,    /* malformed requests in a row, after which the file is given up */
     REQUEST_FILE_MAX_BARREN = 64 << 20 /* likewise bytes without a request */
 };

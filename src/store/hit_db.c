@@ -14,7 +14,7 @@ static const char *const statements[STATEMENT_COUNT] = {
     [ATTACH] = "ATTACH ?1 AS rules",
     [ADD] = ("INSERT INTO hit (kind, key, client, hits, last) VALUES (?1, ?2, ?3, ?4, ?5)"
              " ON CONFLICT DO UPDATE SET hits = hits + excluded.hits, last = max(last, excluded.last)"),
-    [LOSE] = "UPDATE counting SET lost = lost + ?1, lost_at = unixepoch()",
+    [LOSE] = "UPDATE counting SET lost = lost + ?1, lost_at = iif(?1 > 0, unixepoch(), lost_at)",
     [FIND] = "SELECT hits, last FROM hit WHERE kind = ?1 AND key = ?2 AND client = ?3",
 };
 
@@ -172,10 +172,13 @@ static int add_all(struct hit_db *db, const struct hit_table *table, struct erro
     int r = 0;
     for (size_t at = 0; r == 0 && hit_table_next(table, &at, &hit);)
         r = add(db, &hit, error);
-    if (r < 0 || hit_table_lost(table) == 0)
-        return r;
+    return r;
+}
+
+static int lose(struct hit_db *db, uint64_t n, struct error *error)
+{
     sqlite3_stmt *stmt = statement(db, LOSE);
-    return run(db, stmt, stmt && bind_number(stmt, 1, (int64_t)hit_table_lost(table)), "the lost hits", error);
+    return run(db, stmt, stmt && bind_number(stmt, 1, (int64_t)n), "cannot be written", error);
 }
 
 /* What others have put in the place of the file, or taken away, is no place to write to: the commit must count. */
@@ -191,7 +194,11 @@ int hit_db_add(struct hit_db *db, const struct hit_table *table, struct error *e
      */
     int64_t end;
     bool has_rules = attach_rules(db, NULL) == 0 && find_end(db, &end, NULL) == 0;
-    int r = database_exec(&db->database, "BEGIN IMMEDIATE", error);
+    /* BEGIN IMMEDIATE would lock the rules, too, and keep whoever changes them waiting. So that nobody comes in
+     * between, what is written first is written always. */
+    int r = database_exec(&db->database, "BEGIN", error);
+    if (r == 0)
+        r = lose(db, hit_table_lost(table), error);
     if (r == 0 && has_rules)
         r = sweep(db, end, error);
     if (r == 0)

@@ -93,6 +93,32 @@ def permits(tap, gate):
                 expect_equal(json.loads(gate.cli("explain", "--json", *FOREIGN))[2]["reason"], "relay", line)
 
 
+# Rules, the session, and what is offered: what opens least comes first, and what opens more than is asked for says so.
+OFFERS = (
+    (("deny 203.0.113.0/24",), OURS, ("add allow 203.0.113.9 --for 2h", "remove deny 203.0.113.0/24")),
+    (("closed-list staff",), (*OURS[:5], "staff@example.com"),
+     ("remove list staff", "add grant 203.0.113.9 --for 2h # which lets it relay, too")),
+    (("set relay_for nobody",), FOREIGN,
+     ("set relay_for addresses && gatepost --database %s add grant 203.0.113.9 --for 2h # then all rows of grant and "
+      "accept count", "add domain example.org # where that domain is ours")),
+    (("deny 203.0.113.9",), (*FOREIGN, "--login", "fred@example.net"), ("remove deny 203.0.113.9",)),
+    (("set submission_ports 587",), (*FOREIGN, "--port", "587", "--login", "fred@example.net"),
+     ("set submission_ports ''",)),
+    (("set relay_for anyone",), (*FOREIGN, "--login", "fred@example.net"), ("add refuse 203.0.113.9 --for 2h",)),
+    (("grant 203.0.113.9",), (*FOREIGN, "--login", "fred@example.net"),
+     ("remove grant 203.0.113.9 && gatepost --database %s add refuse 203.0.113.9 --for 2h",)),
+)
+
+
+def offers(tap, gate):
+    for rules, session, offered in OFFERS:
+        with tap.case("with %s %s is offered" % (rules, offered)):
+            put(gate, *DOMAIN, *rules)
+            lines = [line for one in json.loads(gate.cli("explain", "--json", *session)) for line in one["change"]]
+            expect_equal(lines, ["gatepost --database %s %s" % (gate.database, line.replace("%s", str(gate.database)))
+                                 for line in offered])
+
+
 def obey(gate, line):
     """Runs the line in a shell, as an administrator who copies it."""
     env = {**os.environ, "PATH": "%s:%s" % (BUILD_DIR, os.environ["PATH"])}
@@ -154,6 +180,16 @@ def live(tap, gate):
                 expect_equal(told, here)
                 here, there = (json.loads(gate.cli("explain", "--json", *how, *session)) for how in ((), ("--live",)))
                 expect_equal(there, here)
+    with tap.case("with --live what a login that may be on record would undo is not offered"):
+        gate.rules(*DOMAIN, "grant 203.0.113.9")
+        gate.login("fred@example.net", "203.0.113.9")
+        lines = json.loads(gate.cli("explain", "--json", "--live", *FOREIGN))[2]["change"]
+        expect_equal(lines, ["gatepost --database {0} remove grant 203.0.113.9 && gatepost --database {0} add refuse "
+                             "203.0.113.9 --for 2h".format(gate.database)])
+        gate.cli("remove", "grant", "203.0.113.9")
+        gate.settle()
+        expect_equal(json.loads(gate.cli("explain", "--json", "--live", *FOREIGN))[2]["outcome"], "relayed")
+        gate.cli("login", "remove", "203.0.113.9")
     with tap.case("the daemon decides though the database is gone, and what comes into question is offered"):
         gate.rules(*DOMAIN)
         done = subprocess.run([BUILD_DIR / "gatepost", "--database", "/nonexistent/rules.db", "--control",
@@ -282,6 +318,7 @@ def program(tap, scratch):
     gate = Gatepostd(scratch)
     refusals(tap, gate)
     permits(tap, gate)
+    offers(tap, gate)
     sentences(tap, gate)
     live(tap, gate)
     terminal(tap, gate)

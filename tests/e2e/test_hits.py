@@ -123,6 +123,13 @@ def counting(tap, gate):
         hang_up(gate)
         wait_until(lambda: written(gate).get("staff") == 4, "the fourth round")
         expect_equal(written(gate)["203.0.113.0/24"], 8)
+    with tap.case("who holds the rules keeps no hits from being written"):
+        with closing(sqlite3.connect(gate.database, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            ask_all(gate)
+            hang_up(gate)
+            wait_until(lambda: written(gate).get("staff") == 5, "the fifth round")
+            expect("cannot be written" not in gate.text(), "no warning")
     with tap.case("hits of a row that is gone are dropped, and a new row begins anew"):
         gate.cli("remove", "deny", "203.0.113.0/24")
         gate.cli("remove", "kill", "@*widget.example")
@@ -132,7 +139,7 @@ def counting(tap, gate):
         gate.settle()
         ask_all(gate)
         hang_up(gate)
-        wait_until(lambda: written(gate).get("staff") == 5, "the fifth round")
+        wait_until(lambda: written(gate).get("staff") == 6, "the sixth round")
         expect_equal(listed(gate, "--hits")["203.0.113.0/24"]["hits"], 2)
         expect("@*widget.example" not in written(gate), str(written(gate)))
 
@@ -232,6 +239,20 @@ def spoiling(tap, gate):
         expect_equal(len(text.splitlines()), 2)
         expect_equal(listed(gate, "--hits")["staff"]["hits"], None)
         expect("no hits" in gatepost(gate, "list", "--unused", "90d")[1], "--unused says so, too")
+    with tap.case("signals while it ends, from rotation or an impatient hand, cost none"):
+        gate.start()
+        ask_all(gate)
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            gate.process.terminate()
+            wait_until(lambda: "stopping on SIGTERM" in gate.text().splitlines()[-1], "that it stops")
+            for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT) * 5:
+                time.sleep(0.03)
+                gate.process.send_signal(number)
+            other.execute("ROLLBACK")
+        gate.stop()
+        expect_equal(written(gate).get("staff"), 1)
+        remove(path)
     with tap.case("a daemon that can never write them starts, answers, and ends well"):
         path.mkdir()
         gate.start()

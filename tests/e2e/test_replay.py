@@ -236,7 +236,7 @@ def hostile(tap, scratch, gatepost, whole):
             ("/dev/null", "/dev/null", 0, 0, ""),
             ("binary", written("binary", noise), 65, 0, "malformed"),
             ("/dev/zero", "/dev/zero", 65, 0, "given up"),
-            ("a line of 10 MB", written("long", "sender=" + "x" * 10000000), 65, 0, "longer than 65536"),
+            ("a line of 10 MB", written("long", "sender=" + "x" * 10000000), 65, 0, "longer than 131072"),
             ("a line of 10 MB between", written("between", good + "sender=" + "x" * 10000000 + "\n\n" + good), 0, 2, "longer"),
             ("a torn end", written("torn", good + good[:-5]), 0, 1, "ends within"),
             ("a torn request alone", written("half", good[:-1]), 65, 0, "ends within"),

@@ -523,6 +523,9 @@ static const struct {
     { "", "EHLO", STEP_STATE, NULL, SETTING_NONE },
     { "submission_ports=25", "RCPT", STEP_SUBMISSION, NULL, SETTING_SUBMISSION_PORTS },
     { "", "VRFY", STEP_VRFY, NULL, SETTING_REFUSE_VRFY },
+    { "grant 192.0.2.0/24", "ETRN", STEP_VRFY, "192.0.2.0/24", SETTING_NONE },
+    { "grant 192.0.2.0/24", "ETRN sasl=alice", STEP_VRFY, NULL, SETTING_NONE },
+    { "grant 192.0.2.0/24; refuse_vrfy=no", "ETRN", STEP_VRFY, NULL, SETTING_NONE },
     { "kill @Example.net", "RCPT", STEP_KILL, "@Example.net", SETTING_NONE },
     { "refuse_null_sender=yes", "RCPT from=", STEP_NULL_SENDER, NULL, SETTING_REFUSE_NULL_SENDER },
     { VALID, "RCPT from=x", STEP_INVALID_SENDER, NULL, SETTING_REQUIRE_VALID_SENDER },
@@ -536,6 +539,8 @@ static const struct {
     { "relay_for=local-hosts; domain example.net", "RCPT to=x@example.org", STEP_RCPT, "example.net",
       SETTING_RELAY_FOR },
     { CLOSED "pop_before_smtp=0", "RCPT to=staff@example.com", STEP_RCPT, "staff@example.com", SETTING_NONE },
+    { "grant 192.0.2.0/24; domain example.com", "RCPT to=a%b@example.com", STEP_RCPT, "192.0.2.0/24", SETTING_NONE },
+    { "refuse 192.0.2.0/24; domain example.com", "RCPT to=a%b@example.com sasl=alice", STEP_RCPT, NULL, SETTING_NONE },
     { "max_recipients=1", "DATA count=2 sasl=alice", STEP_DATA, NULL, SETTING_MAX_RECIPIENTS },
     { "archive_to=log@example.com", "DATA", STEP_DATA, NULL, SETTING_ARCHIVE_TO },
     { "", "END-OF-MESSAGE", STEP_END, NULL, SETTING_NONE },
@@ -564,6 +569,19 @@ START_TEST(decision_says_step_row_and_setting)
 }
 END_TEST
 
+START_TEST(the_grant_that_authorizes_a_local_sender_is_told)
+{
+    struct scene scene;
+    scene_decide(&scene, AUTH "grant 192.0.2.0/24", "MAIL from=x@example.com", NULL, SCENE_NOW);
+    const struct decision *decision = &scene.decision;
+    size_t n = 0;
+    for (size_t i = 0; i < decision->n_notes; i++)
+        n += decision->notes[i].step == STEP_LOCAL_SENDER && decision->notes[i].rule != NULL;
+    ck_assert_uint_eq(n, 1);
+    scene_fini(&scene);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("decide");
@@ -586,5 +604,6 @@ int main(void)
     TCase *all = suite_case(suite, "all");
     tcase_add_loop_test(all, each_state_asks_what_it_should, 0, COUNT(states));
     tcase_add_loop_test(all, decision_says_step_row_and_setting, 0, COUNT(trails));
+    tcase_add_test(all, the_grant_that_authorizes_a_local_sender_is_told);
     return suite_run(suite);
 }

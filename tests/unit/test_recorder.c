@@ -397,6 +397,7 @@ static const struct {
 } requests[] = {
     { "request=smtpd_access_policy\nsender=\n\n", "request=smtpd_access_policy\nsender=\n" },
     { "request=smtpd_access_policy\r\nsender=a@b\r\n\r\n", "request=smtpd_access_policy\nsender=a@b\n" },
+    { "request=smtpd_access_policy\nsender=a@b\r\r\n\n", "request=smtpd_access_policy\nsender=a@b\r\r\n" },
     { "request=smtpd_access_policy\nsender=\"a\rb\"@example.net\nUnknown Name=1=2\n\n",
       "request=smtpd_access_policy\nsender=\"a\rb\"@example.net\nUnknown Name=1=2\n" },
     { "request=smtpd_access_policy\nsender=\xff\xfe\x1b[m\n\n",

@@ -149,12 +149,12 @@ enum { LARGE_BYTES = 12 << 20 };
 
 static char large[LARGE_BYTES + 256];
 
-START_TEST(a_request_may_have_65536_bytes_and_what_is_longer_is_passed_over)
+START_TEST(a_request_may_have_131072_bytes_and_what_is_longer_is_passed_over)
 {
     static const struct {
         size_t bytes;
         unsigned requests;
-    } sizes[] = { { 65536, 2 }, { 65537, 1 }, { 1 << 20, 1 }, { LARGE_BYTES, 1 } };
+    } sizes[] = { { 131072, 2 }, { 131073, 1 }, { 1 << 20, 1 }, { LARGE_BYTES, 1 } };
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         static const char head[] = "request=smtpd_access_policy\nsender=", end[] = "\n\n" GOOD;
         size_t n = sizes[i].bytes - 2;
@@ -464,7 +464,7 @@ int main(void)
     TCase *tcase = suite_case(suite, "replay");
     tcase_add_loop_test(tcase, a_line_is_cut_as_a_shell_would, 0, COUNT(lines));
     tcase_add_loop_test(tcase, requests_are_found_and_faults_are_located, 0, COUNT(files));
-    tcase_add_test(tcase, a_request_may_have_65536_bytes_and_what_is_longer_is_passed_over);
+    tcase_add_test(tcase, a_request_may_have_131072_bytes_and_what_is_longer_is_passed_over);
     tcase_add_test(tcase, a_nul_is_a_fault);
     tcase_add_test(tcase, a_file_without_requests_is_given_up);
     tcase_add_test(tcase, a_thousand_faults_with_requests_between_are_no_reason_to_give_up);
