@@ -103,6 +103,7 @@ static void print_done(const struct merge *merge, int64_t first, int64_t last)
     const struct merge_totals *totals = merge_totals(merge);
     printf("%zu added, %zu changed, %zu removed\n", totals->added, totals->changed, totals->removed);
     merge_print_undo(first, last);
+    merge_warn_of_forging(merge);
 }
 
 static enum outcome merge_entries(struct edit *edit, struct entries *entries, struct error *error)

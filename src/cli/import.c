@@ -127,6 +127,8 @@ static void print_totals(const struct import *import, const struct entries *entr
     fputc('\n', stdout);
     if (!import->dry_run)
         merge_print_undo(first, last);
+    if (!import->client.any) /* of which task_client_check has told */
+        merge_warn_of_forging(merge);
 }
 
 static int merge_into(const struct cli *cli, const struct import *import, struct rule_db *db, struct entries *entries)

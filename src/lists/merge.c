@@ -1,6 +1,7 @@
 #include "lists/merge.h"
 
 #include "console/cli.h"
+#include "console/danger.h"
 #include "console/paint.h"
 #include "console/progress.h"
 #include "console/rule_line.h"
@@ -330,6 +331,17 @@ int merge_commit(struct merge *merge, const char *by, int64_t *first, int64_t *l
         r = rule_edit_commit(&merge->edit, by, error);
     progress_end(&progress);
     return r < 0 ? r : rule_edit_range(&merge->edit, first, last, error);
+}
+
+void merge_warn_of_forging(const struct merge *merge)
+{
+    for (size_t i = 0; i < merge->entries->n; i++) {
+        const struct entry *entry = merge->entries->all[i];
+        if (entry->kind->table != RULE_ACCEPT_ENTRY || entry->client[0] || entry->fate != FATE_ADDED)
+            continue;
+        (void)cli_fail(0, "note: accept %s from anywhere: %s", entry->key, danger_of_forging);
+        return;
+    }
 }
 
 void merge_print_undo(int64_t first, int64_t last)

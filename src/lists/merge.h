@@ -49,6 +49,9 @@ void merge_show(const struct merge *merge, FILE *out);
 /* Does it, and commits. *first to *last are the changes in the log; none where last is below first. */
 int merge_commit(struct merge *merge, const char *by, int64_t *first, int64_t *last, struct error *error);
 
+/* Warns where accept entries for any client have been added. */
+void merge_warn_of_forging(const struct merge *merge);
+
 /* Says how changes that have been committed can be undone, where the log still has them all. */
 void merge_print_undo(int64_t first, int64_t last);
 

@@ -152,6 +152,15 @@ def contents(gatepost, columns="*"):
     return {table: sorted(gatepost.rows("SELECT %s FROM %s" % (columns, table)), key=repr) for table in TABLES}
 
 
+def forged(tap, scratch):
+    gatepost = Gatepost(scratch, "forged")
+    with tap.case("who lets senders in from anywhere is told what that means, in the list as by an option, once"):
+        for words, text, times in (((), "a@example.net from anywhere\nb@example.net from anywhere\n", 1), ((), "a@example.net from anywhere\n", 0),
+                                   ((), "c@example.net from 192.0.2.1\n", 0), (("--any-client",), "d@example.net\n", 1)):
+            said = gatepost.run("import", "accept", "-", *words, text=text).stderr.decode()
+            expect_equal(said.count("forges such a sender"), times, "%r %s" % (text, said))
+
+
 def other_kind(tap, scratch):
     source, copy = Gatepost(scratch, "denied"), Gatepost(scratch, "granted")
     source("add", "deny", "192.0.2.0/24")
@@ -273,6 +282,7 @@ def program(tap, scratch):
     foreign(tap, gatepost)
     refused(tap, gatepost)
     merged(tap, scratch)
+    forged(tap, scratch)
     other_kind(tap, scratch)
     identity(tap, scratch)
     cidr(tap, scratch)
