@@ -203,7 +203,7 @@ static int edit_kind(struct edit *edit)
     if (r == 0)
         r = read_shown(edit, &error);
     int status = r < 0 ? cli_fail(cli_status_of(r), "%s", error.text) : edit_until_done(edit);
-    bool keep = r == 0 && status != STATUS_DONE && !is_unchanged(edit);
+    bool keep = r == 0 && status != STATUS_DONE && !is_unchanged(edit) && access(edit->editor.path, F_OK) == 0;
     if (keep)
         (void)cli_fail(0, "what you wrote is kept in %s", edit->editor.path);
     editor_close(&edit->editor, keep);

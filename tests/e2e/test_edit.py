@@ -85,8 +85,10 @@ def mishaps(tap, gatepost):
             expect("nothing is changed" in said, said)
             if keeps:
                 kept(said)
-    with tap.case("an editor that removes the file changes nothing"):
-        gatepost("edit", "deny", status=65, env={"EDITOR": "rm", "PATH": os.environ["PATH"]})
+    with tap.case("an editor that removes the file changes nothing, and leaves nothing behind"):
+        said = gatepost("edit", "deny", status=65, env={"EDITOR": "rm", "PATH": os.environ["PATH"], "TMPDIR": str(gatepost.folder)})
+        expect("is kept in" not in said, said)
+        expect(not glob.glob(str(gatepost.folder / "gatepost.??????")), "a folder is still there")
     with tap.case("an editor that is not there"):
         gatepost("edit", "deny", status=1, env={"EDITOR": "/nonexistent/editor", "PATH": os.environ["PATH"]})
     with tap.case("none of them has changed anything"):
