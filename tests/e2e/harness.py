@@ -144,6 +144,16 @@ class Scratch:
         shutil.rmtree(self.path, ignore_errors=True)
 
 
+def run_parts(tap, parts, *arguments):
+    """Runs the parts of a program one after another; one that breaks down is a case that failed, and the next goes on."""
+    for part in parts:
+        try:
+            part(tap, *arguments)
+        except Exception:
+            with tap.case("%s runs to its end" % part.__name__):
+                raise
+
+
 def run(program):
     """Runs program(tap, scratch) and exits; whatever happens, processes are ended and the folder is removed."""
     tap = Tap()

@@ -9,7 +9,7 @@ import stat
 import subprocess
 import time
 
-from harness import BUILD_DIR, Gatepostd, accepts, end_process, expect, expect_equal, parse_logfmt, run, wait_until
+from harness import BUILD_DIR, Gatepostd, accepts, end_process, expect, expect_equal, parse_logfmt, run, run_parts, wait_until
 
 REQUEST = (b"request=smtpd_access_policy\nprotocol_state=RCPT\nclient_address=192.0.2.10\nclient_name=unknown\n"
            b"sender=fred@example.net\nrecipient=%s\n\n")
@@ -423,12 +423,7 @@ def ends(tap, scratch):
 
 
 def program(tap, scratch):
-    for part in (protocol, hostile, descriptors, faults, second_start, sockets, ends):
-        try:
-            part(tap, scratch)
-        except Exception:
-            with tap.case("%s runs to its end" % part.__name__):
-                raise
+    run_parts(tap, (protocol, hostile, descriptors, faults, second_start, sockets, ends), scratch)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 
-from harness import BUILD_DIR, command, expect, expect_equal, run
+from harness import BUILD_DIR, command, expect, expect_equal, run, run_parts
 from login_server import OK, LoginServer, event
 from mailbox import Mailbox, imap_login, imap_mail, pop3_login, pop3_mail
 
@@ -418,12 +418,7 @@ def dovecot(tap, scratch, syslog):
 def program(tap, scratch):
     syslog = Syslog(scratch)
     what_is_passed_on(tap, scratch)
-    for part in (what_is_sent, replies, no_daemon, full_backlog, stopped, bad_events, no_syslog, usage, dovecot):
-        try:
-            part(tap, scratch, syslog)
-        except Exception:
-            with tap.case("%s runs to its end" % part.__name__):
-                raise
+    run_parts(tap, (what_is_sent, replies, no_daemon, full_backlog, stopped, bad_events, no_syslog, usage, dovecot), scratch, syslog)
 
 
 if __name__ == "__main__":

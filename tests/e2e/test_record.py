@@ -10,7 +10,7 @@ import socket
 import stat
 import subprocess
 
-from harness import BUILD_DIR, Gatepostd, command, expect, expect_equal, run, wait_until
+from harness import BUILD_DIR, Gatepostd, command, expect, expect_equal, run, run_parts, wait_until
 
 REQUEST = ("request=smtpd_access_policy\nprotocol_state=RCPT\nclient_address=192.0.2.10\nclient_name=unknown\n"
            "sender=%s\nrecipient=bob@example.com\nno_such=1=2\n\n")
@@ -265,12 +265,7 @@ def unprivileged(tap, scratch):
 
 
 def program(tap, scratch):
-    for part in (daily, extremes, rotation, full_disk, vanished, refused, unprivileged):
-        try:
-            part(tap, scratch)
-        except Exception:
-            with tap.case("%s runs to its end" % part.__name__):
-                raise
+    run_parts(tap, (daily, extremes, rotation, full_disk, vanished, refused, unprivileged), scratch)
 
 
 if __name__ == "__main__":
